@@ -1,0 +1,79 @@
+# The one door: make, make check, make demo, make bench, make fuzz, make install.
+# Sources are listed by name. Objects go to $(BUILD); nothing is written beside the sources.
+
+BUILD   ?= build
+CC      ?= cc
+AR      ?= ar
+PREFIX  ?= /usr/local
+OPT     ?= -O2
+VERSION := 0.1.0
+
+CFLAGS  ?= $(OPT) -g -fno-omit-frame-pointer
+CFLAGS_ALL = -std=c11 -D_POSIX_C_SOURCE=200809L -fno-common -ffp-contract=off -I. -I$(BUILD)/gen $(CFLAGS) $(WARN) $(WERROR)
+WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+          -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wswitch-enum \
+          -Wdouble-promotion -Wnull-dereference -Wimplicit-fallthrough -Wdate-time
+WERROR  ?= $(if $(CI),-Werror)
+LDLIBS_ALL = -lyaml -lcjson -lsqlite3 -lcurl -lmicrohttpd -lcrypto -lpthread -lm
+
+# ---- engine/: pure. make check proves it (scripts/purity.sh) ------------------------------------------
+ENGINE_SRCS :=
+
+# ---- sim/ ---------------------------------------------------------------------------------------------
+SIM_SRCS :=
+
+# ---- adapters/ ----------------------------------------------------------------------------------------
+BASE_SRCS :=
+MANIFEST_SRCS :=
+HTTP_SRCS :=
+CLI_SRCS :=
+
+ADAPTER_SRCS = $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS)
+
+# ---- tests: one program per suite; each links everything but the command line --------------------------
+UNIT_TESTS :=
+# scripts and programs that make check runs besides the unit tests, by path
+CHECK_SCRIPTS :=
+
+# --------------------------------------------------------------------------------------------------------
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
+LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
+
+.PHONY: all check clean deps
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/.deps-build $(if $(CLI_SRCS),$(BUILD)/coalmine)
+
+deps: ; scripts/deps.sh build check
+$(BUILD)/.deps-%: scripts/deps.sh
+	@mkdir -p $(@D)
+	@scripts/deps.sh $*
+	@touch $@
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-build
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libengine.a: $(call obj,$(ENGINE_SRCS))
+	@rm -f $@; $(AR) rcs $@ $^
+$(BUILD)/libsim.a: $(call obj,$(SIM_SRCS))
+	@rm -f $@; $(AR) rcs $@ $^
+$(BUILD)/libadapters.a: $(call obj,$(ADAPTER_SRCS))
+	@rm -f $@; $(AR) rcs $@ $^
+
+$(BUILD)/coalmine: $(call obj,$(CLI_SRCS)) $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIBS) | $(BUILD)/.deps-check
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(shell pkg-config --libs check) $(LDLIBS_ALL)
+
+check: $(BUILD)/.deps-check all $(UNIT_BINS)
+	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,81 @@
+/*
+ * adapters/http/http.h — the one HTTP client interface. Everything that speaks HTTP (Kubernetes, metric
+ * servers, webhooks, chat) is written as straight blocking code against `struct http_client`.
+ *
+ * Three implementations stand behind it: blocking libcurl for command-line verbs; libcurl's multi
+ * interface under the operator's event loop, where "blocking" parks the calling task and lets the others
+ * run; and the simulated cluster, in virtual time.
+ */
+#ifndef COALMINE_HTTP_HTTP_H
+#define COALMINE_HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_header {
+    const char *name, *value;
+};
+
+/* TLS material as PEM text or file paths; all optional, all borrowed. */
+struct http_tls {
+    const char *ca_pem, *ca_file;
+    const char *cert_pem, *cert_file;
+    const char *key_pem, *key_file;
+    const char *server_name;
+    bool insecure; /* do not verify the server */
+};
+
+struct http_request {
+    const char *method; /* "GET" when NULL */
+    const char *url;
+    const struct http_header *headers;
+    size_t header_count;
+    const char *body; /* NULL = none */
+    size_t body_len;
+    int64_t timeout_ms; /* connect through end of body; 0 = none */
+    size_t body_max;    /* largest answer kept, in bytes; 0 = 32 MiB; more is cut and marked */
+    bool follow_redirects;
+    bool no_proxy;
+    const struct http_tls *tls;
+};
+
+struct http_response {
+    int status;
+    struct http_header *headers;
+    size_t header_count;
+    char *body; /* NUL-terminated, never NULL after success */
+    size_t body_len;
+    bool truncated;
+    char error[512]; /* why there was no answer; Go-like wording, see http_error_text */
+};
+
+/* Bytes of a streamed answer. Return false to end the stream. */
+typedef bool http_on_data(void *ctx, const char *bytes, size_t len);
+
+struct http_client {
+    void *self;
+    /*
+     * Perform one request and wait for its answer. Returns 0 when the server answered, whatever the
+     * status; else -ETIMEDOUT, -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH (name or route), -EPROTO (TLS,
+     * malformed answer), -EINVAL (URL), -ECANCELED (shutting down), -ENOMEM, with response->error set.
+     * Always release the response.
+     */
+    int (*perform)(void *self, const struct http_request *req, struct http_response *ret_response);
+    /*
+     * As perform, but hands the body of a 2xx answer to `on_data` as it arrives (Kubernetes watch). Other
+     * answers are collected into ret_response. timeout_ms bounds the wait for the header only.
+     */
+    int (*stream)(void *self, const struct http_request *req, http_on_data *on_data, void *ctx,
+                  struct http_response *ret_response);
+};
+
+void http_response_release(struct http_response *r);
+/* A header of the answer, name compared without case, or NULL. */
+const char *http_response_header(const struct http_response *r, const char *name);
+
+/* A blocking libcurl client with keep-alive. NULL when memory is out. */
+struct http_client *http_client_curl_new(void);
+void http_client_curl_free(struct http_client *c);
+
+#endif
