@@ -28,7 +28,11 @@ MANIFEST_SRCS :=
 HTTP_SRCS :=
 CLI_SRCS :=
 
-ADAPTER_SRCS = $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS)
+ROUTER_SRCS := \
+	adapters/router/features.c \
+	adapters/router/resources.c
+
+ADAPTER_SRCS = $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS :=
