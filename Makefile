@@ -35,7 +35,8 @@ ROUTER_SRCS := \
 ADAPTER_SRCS = $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
 # ---- tests: one program per suite; each links everything but the command line --------------------------
-UNIT_TESTS :=
+UNIT_TESTS := \
+	tests/unit/test_router_features.c
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS :=
 
