@@ -20,7 +20,8 @@ LDLIBS_ALL = -lyaml -lcjson -lsqlite3 -lcurl -lmicrohttpd -lcrypto -lpthread -lm
 ENGINE_SRCS :=
 
 # ---- sim/ ---------------------------------------------------------------------------------------------
-SIM_SRCS :=
+SIM_SRCS := \
+	sim/record.c
 
 # ---- adapters/ ----------------------------------------------------------------------------------------
 BASE_SRCS :=
@@ -36,6 +37,7 @@ ADAPTER_SRCS = $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
+	tests/unit/test_record.c \
 	tests/unit/test_router_features.c
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS :=
