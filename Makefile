@@ -9,7 +9,7 @@ OPT     ?= -O2
 VERSION := 0.1.0
 
 CFLAGS  ?= $(OPT) -g -fno-omit-frame-pointer
-CFLAGS_ALL = -std=c11 -D_POSIX_C_SOURCE=200809L -fno-common -ffp-contract=off -I. -I$(BUILD)/gen $(CFLAGS) $(WARN) $(WERROR)
+CFLAGS_ALL = -std=c11 -D_POSIX_C_SOURCE=200809L -fno-common -ffp-contract=off -DCOALMINE_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen $(CFLAGS) $(WARN) $(WERROR)
 WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
           -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wswitch-enum \
           -Wdouble-promotion -Wnull-dereference -Wimplicit-fallthrough -Wdate-time
@@ -24,23 +24,33 @@ SIM_SRCS := \
 	sim/record.c
 
 # ---- adapters/ ----------------------------------------------------------------------------------------
-BASE_SRCS :=
+BASE_SRCS := \
+	adapters/base/nearest.c
 MANIFEST_SRCS :=
 HTTP_SRCS :=
-CLI_SRCS :=
+CLI_SRCS := \
+	adapters/cli/main.c \
+	adapters/cli/verb_help.c
+# the frame of the command line is tested as a library, with a table of verbs of its own
+CLI_FRAME_SRCS := \
+	adapters/cli/args.c \
+	adapters/cli/complete.c \
+	adapters/cli/help.c
 
 ROUTER_SRCS := \
 	adapters/router/features.c \
 	adapters/router/resources.c
 
-ADAPTER_SRCS = $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
+ADAPTER_SRCS = $(CLI_FRAME_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
+	tests/unit/test_cli.c \
 	tests/unit/test_record.c \
 	tests/unit/test_router_features.c
 # scripts and programs that make check runs besides the unit tests, by path
-CHECK_SCRIPTS :=
+CHECK_SCRIPTS := \
+	tests/golden/cli.sh
 
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum exit_code { EXIT_YES = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_INPUT = 3, EXIT_WORLD = 4 };
 
@@ -56,6 +57,14 @@ const char *args_nth(const struct args *a, const char *name, size_t n);
 bool args_int(const struct args *a, const char *name, int64_t min, int64_t max, int64_t otherwise, int64_t *ret_value);
 /* One specific line on stderr plus "try 'coalmine VERB --help'". Returns EXIT_USAGE. */
 int usage_error(const struct args *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * May ANSI colours be written to `out`? Only to a terminal that is not dumb, and not when NO_COLOR is set to
+ * anything. Progress of long work follows the same rule on stderr.
+ */
+bool color_wanted(FILE *out);
+/* The width of the terminal behind `out`, or `otherwise` when it is none; 40 at least. */
+size_t terminal_width(FILE *out, size_t otherwise);
 
 /* Every verb, in the order of --help; ends with NULL (adapters/cli/main.c). */
 extern const struct verb *const verbs[];

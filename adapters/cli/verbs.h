@@ -1,0 +1,12 @@
+/*
+ * adapters/cli/verbs.h — the verbs, one file each: adapters/cli/verb_NAME.c. A new one is declared here and
+ * gets its line in main.c, which is the order of --help.
+ */
+#ifndef COALMINE_CLI_VERBS_H
+#define COALMINE_CLI_VERBS_H
+
+#include "adapters/cli/cli.h"
+
+extern const struct verb verb_help;
+
+#endif
