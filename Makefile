@@ -21,7 +21,9 @@ ENGINE_SRCS :=
 
 # ---- sim/ ---------------------------------------------------------------------------------------------
 SIM_SRCS := \
-	sim/record.c
+	sim/evq.c \
+	sim/record.c \
+	sim/rng.c
 
 # ---- adapters/ ----------------------------------------------------------------------------------------
 BASE_SRCS := \
@@ -47,6 +49,7 @@ ADAPTER_SRCS = $(CLI_FRAME_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(RO
 UNIT_TESTS := \
 	tests/unit/test_cli.c \
 	tests/unit/test_record.c \
+	tests/unit/test_rng.c \
 	tests/unit/test_router_features.c
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
