@@ -1,10 +1,11 @@
 /*
- * adapters/http/http.h — the one HTTP client interface. Everything that speaks HTTP (Kubernetes, metric
- * servers, webhooks, chat) is written as straight blocking code against `struct http_client`.
+ * adapters/http/http.h — the one HTTP client interface. Everything that speaks HTTP (Kubernetes,
+ * metric servers, webhooks, chat) is written as straight blocking code against `struct
+ * http_client`.
  *
  * Three implementations stand behind it: blocking libcurl for command-line verbs; libcurl's multi
- * interface under the operator's event loop, where "blocking" parks the calling task and lets the others
- * run; and the simulated cluster, in virtual time.
+ * interface under the operator's event loop (loop.h), where "blocking" parks the calling task and
+ * lets the others run; and the simulated cluster, in virtual time.
  */
 #ifndef COALMINE_HTTP_HTTP_H
 #define COALMINE_HTTP_HTTP_H
@@ -38,6 +39,9 @@ struct http_request {
     bool follow_redirects;
     bool no_proxy;
     const struct http_tls *tls;
+    const char *proxy_url; /* this proxy instead of the client's rules; NULL = the client's */
+    int64_t
+        idle_ms; /* stream only: give up (-ETIMEDOUT) when nothing arrives for so long; 0 = never */
 };
 
 struct http_response {
@@ -57,14 +61,16 @@ struct http_client {
     void *self;
     /*
      * Perform one request and wait for its answer. Returns 0 when the server answered, whatever the
-     * status; else -ETIMEDOUT, -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH (name or route), -EPROTO (TLS,
-     * malformed answer), -EINVAL (URL), -ECANCELED (shutting down), -ENOMEM, with response->error set.
-     * Always release the response.
+     * status; else -ETIMEDOUT, -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH (name or route), -EPROTO
+     * (TLS, malformed answer), -EINVAL (URL), -ECANCELED (shutting down), -ENOMEM, with
+     * response->error set. Always release the response.
      */
     int (*perform)(void *self, const struct http_request *req, struct http_response *ret_response);
     /*
-     * As perform, but hands the body of a 2xx answer to `on_data` as it arrives (Kubernetes watch). Other
-     * answers are collected into ret_response. timeout_ms bounds the wait for the header only.
+     * As perform, but hands the body of a 2xx answer to `on_data` as it arrives (Kubernetes watch),
+     * on the stack of the caller. Other answers are collected into ret_response. timeout_ms bounds
+     * the wait for the header only. A body that breaks off is an error; one ended by on_data is
+     * not.
      */
     int (*stream)(void *self, const struct http_request *req, http_on_data *on_data, void *ctx,
                   struct http_response *ret_response);
@@ -74,7 +80,44 @@ void http_response_release(struct http_response *r);
 /* A header of the answer, name compared without case, or NULL. */
 const char *http_response_header(const struct http_response *r, const char *name);
 
-/* A blocking libcurl client with keep-alive. NULL when memory is out. */
+/*
+ * Why there was no answer, as Go's net/http words it: `Post "http://h:1/x": <cause>`. The method is
+ * written `Post`, a password in the URL `xxxxx`. `out` is always terminated, and cut when it is too
+ * small.
+ */
+void http_error_text(char *out, size_t out_size, const char *method, const char *url,
+                     const char *cause);
+
+/*
+ * Where a client may connect to. Link-local addresses (169.254.0.0/16, fe80::/10) and the metadata
+ * services of clouds (169.254.169.254, 100.100.100.200, 168.63.129.16, 192.0.0.192, fd00:ec2::254,
+ * fd20:ce::254) hand credentials to whoever asks, so URLs that come out of users' manifests are
+ * kept from them: the check is made on the address about to be connected to, after names and
+ * redirects were resolved.
+ */
+enum http_reach {
+    HTTP_REACH_ANYWHERE,      /* for URLs the administrator gave */
+    HTTP_REACH_NO_LINK_LOCAL, /* for URLs out of manifests: hooks, metric servers, chat */
+};
+
+/* How one client behaves; all optional, borrowed for the life of the client. */
+struct http_options {
+    enum http_reach reach;
+    const char *user_agent;               /* NULL = "coalmine" */
+    const char *http_proxy, *https_proxy; /* as Go reads HTTP_PROXY, HTTPS_PROXY ... */
+    const char *no_proxy;                 /* ... and NO_PROXY; loopback is never proxied */
+    bool http2; /* offer HTTP/2 over TLS and share one connection per server */
+};
+
+/* True when `address` (numeric IPv4 or IPv6, mapped forms too) is one that HTTP_REACH_NO_LINK_LOCAL
+ * refuses. */
+bool http_address_is_refused(const char *address);
+
+/*
+ * A blocking libcurl client with keep-alive, for one thread at a time. `options` may be NULL. NULL
+ * when memory is out.
+ */
+struct http_client *http_client_curl_new_with(const struct http_options *options);
 struct http_client *http_client_curl_new(void);
 void http_client_curl_free(struct http_client *c);
 
