@@ -25,7 +25,6 @@ struct exposure_step {
     bool loaded;                /* a rollout is under way: load generators hit the canary */
     revision_t primary, canary; /* revisions on each side */
     ms_t primary_since_ms, canary_since_ms; /* since when that revision has been serving there */
-    ms_t weight_since_ms;                   /* since when the canary has had at least this weight */
 };
 struct exposure {
     struct exposure_step steps[EXPOSURE_STEPS_MAX];
@@ -136,7 +135,7 @@ struct version_model {
     bool has_onset;
     ms_t onset_ms;         /* scenario time; MS_NEVER = not by time */
     ms_t onset_after_ms;   /* since it began to serve; MS_NEVER = not by age */
-    int16_t onset_weight;  /* canary weight at which it sets in; 0 = not by weight */
+    int16_t onset_weight;  /* while the canary has at least this weight; 0 = not by weight */
     double onset_errors;   /* then */
     double onset_slowdown; /* then latency is multiplied by this; 1 = no change */
     ms_t warmup_ms;        /* after its start; the excess fades in equal steps per second */

@@ -23,10 +23,12 @@ struct world_plan {
     int32_t deployment_deadline_s; /* the Deployment's own progressDeadlineSeconds; 600 */
     const struct revision_plan *revisions;
     uint32_t revision_count;
-    revision_t first;               /* the target holds it at the start */
-    revision_t configs;             /* tracked configs at the start; 0 = none */
-    bool initialized;               /* start with an initialised Canary that promoted `first` */
-    bool mirror_unreported;         /* the router accepts a mirror but does not report it */
+    revision_t first;       /* the target holds it at the start */
+    revision_t configs;     /* tracked configs at the start; 0 = none */
+    bool initialized;       /* start with an initialised Canary that promoted `first` */
+    bool mirror_unreported; /* the router accepts a mirror but does not report it */
+    int32_t
+        match_percent; /* A/B: share of the requests that match; the rest stays on the primary */
     int32_t scaler_min, scaler_max; /* of the autoscaler; 0 = none */
 };
 

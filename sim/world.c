@@ -1,0 +1,854 @@
+#include "sim/world.h"
+
+#include "engine/num.h"
+#include "engine/text.h"
+
+#include <string.h>
+
+#define MS_PER_S 1000
+#define DEFAULT_WINDOW_MS 60000
+enum { STREAM_FAULTS = 1000, STREAM_HOOKS = 2000, STREAM_METRICS = 3000 };
+
+revision_t revision_of(const char *name)
+{
+    revision_t hash = 14695981039346656037u;
+
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 1099511628211u;
+    return hash ? hash : 1;
+}
+
+/* ---- pods
+ * ------------------------------------------------------------------------------------------- */
+
+static ms_t startup_of(const struct world *w, revision_t revision)
+{
+    const struct world_plan *plan = &w->plan->world;
+
+    for (uint32_t i = 0; i < plan->revision_count; i++)
+        if (plan->revisions[i].revision == revision)
+            return plan->revisions[i].startup_ms;
+    return plan->startup_ms;
+}
+
+/* Pods of the current revision that are ready. */
+static int32_t side_ready_new(const struct side *s, ms_t now)
+{
+    ms_t batches;
+
+    if (!s->exists || s->state != SIDE_AUTO || s->startup_ms == MS_NEVER)
+        return 0;
+    if (s->startup_ms <= 0)
+        return s->desired;
+    batches = (now - s->since_ms) / s->startup_ms;
+    if (s->surge <= 0)
+        return batches >= 1 ? s->desired : 0;
+    return batches >= (s->desired + s->surge - 1) / s->surge ? s->desired
+                                                             : (int32_t)batches * s->surge;
+}
+
+/* Pods of the former revision that still serve. */
+static int32_t side_ready_old(const struct side *s, ms_t now)
+{
+    int32_t ready = side_ready_new(s, now);
+
+    if (!s->exists || s->state != SIDE_AUTO || ready >= s->desired)
+        return 0;
+    return s->old > ready ? s->old - ready : 0;
+}
+
+static int32_t side_ready(const struct side *s, ms_t now)
+{
+    return side_ready_new(s, now) + side_ready_old(s, now);
+}
+
+/* The workload is to have `desired` pods of `revision`. */
+static void side_set(struct world *w, struct side *s, revision_t revision, int32_t desired)
+{
+    int32_t ready = side_ready(s, w->now_ms);
+
+    if (s->exists && s->revision == revision && s->desired == desired)
+        return;
+    if (s->exists && s->revision == revision && desired <= ready) { /* pods go, none starts */
+        s->desired = desired;
+        s->old = 0;
+        s->since_ms = w->now_ms - (s->startup_ms == MS_NEVER ? 0 : s->startup_ms * (desired + 1));
+        return;
+    }
+    if (s->revision != revision && s->state != SIDE_AUTO) { /* likewise for the primary */
+        s->state = SIDE_AUTO;
+        ready = 0;
+    }
+    s->old = s->exists ? (ready < desired ? ready : desired) : 0;
+    s->exists = true;
+    s->revision = revision;
+    s->desired = desired;
+    s->since_ms = w->now_ms;
+    s->startup_ms = startup_of(w, revision);
+    s->surge = w->plan->world.surge;
+}
+
+/* Pods that have been there for ever. */
+static void side_settle(struct world *w, struct side *s, revision_t revision, int32_t desired)
+{
+    side_set(w, s, revision, desired);
+    s->old = 0;
+    if (s->startup_ms != MS_NEVER)
+        s->since_ms = w->now_ms - s->startup_ms * (desired + 1);
+}
+
+static ms_t side_next_ready(const struct side *s, ms_t now)
+{
+    ms_t next;
+
+    if (!s->exists || s->state != SIDE_AUTO || s->startup_ms == MS_NEVER || s->startup_ms <= 0 ||
+        side_ready_new(s, now) >= s->desired)
+        return MS_NEVER;
+    next = s->since_ms + ((now - s->since_ms) / s->startup_ms + 1) * s->startup_ms;
+    return next;
+}
+
+static bool has_pods(const struct world *w)
+{
+    return w->spec->target_kind != TARGET_SERVICE;
+}
+
+static bool side_up(const struct world *w, const struct side *s)
+{
+    return !has_pods(w) || side_ready(s, w->now_ms) > 0;
+}
+
+ms_t world_next_ready(const struct world *w)
+{
+    ms_t a = side_next_ready(&w->primary, w->now_ms), b = side_next_ready(&w->canary, w->now_ms);
+
+    return a < b ? a : b;
+}
+
+/* ---- traffic
+ * ---------------------------------------------------------------------------------------- */
+
+static void world_shares(const struct world *w, int32_t *primary, int32_t *canary)
+{
+    *primary = WEIGHT_TOTAL;
+    *canary = 0;
+    if (!w->apex_on_primary) {
+        *primary = 0;
+        *canary = WEIGHT_TOTAL;
+    } else if (!w->spec->provider_is_kubernetes) {
+        *primary = w->primary_weight;
+        *canary = w->canary_weight;
+        if (spec_strategy(w->spec) == STRATEGY_AB && *canary > 0) {
+            *canary = w->plan->world.match_percent;
+            *primary = WEIGHT_TOTAL - *canary;
+        }
+    }
+}
+
+static void world_observe(struct world *w)
+{
+    struct exposure_step step = {.from_ms = w->now_ms};
+    int32_t primary, canary;
+
+    world_shares(w, &primary, &canary);
+    step.primary_weight = (int16_t)primary;
+    step.canary_weight = (int16_t)canary;
+    step.mirrored = w->mirrored;
+    step.loaded = w->rolling;
+    step.primary_up = side_up(w, &w->primary);
+    step.canary_up = side_up(w, &w->canary);
+    step.primary = w->primary.revision;
+    step.canary = w->canary.revision;
+    step.primary_since_ms = w->primary.since_ms;
+    step.canary_since_ms = w->canary.since_ms;
+    exposure_add(&w->exposure, &step);
+}
+
+struct outage_row world_outage(const struct world *w)
+{
+    struct outage_row row = {0};
+    int32_t primary, canary;
+
+    if (w->gone && !side_up(w, &w->canary))
+        return (struct outage_row){.lost = WEIGHT_TOTAL, .canary = true};
+    world_shares(w, &primary, &canary);
+    if (primary > 0 && !side_up(w, &w->primary)) {
+        row.lost = (int16_t)(row.lost + primary);
+        row.primary = true;
+    }
+    if (canary > 0 && !side_up(w, &w->canary)) {
+        row.lost = (int16_t)(row.lost + canary);
+        row.canary = true;
+    }
+    return row;
+}
+
+void world_advance(struct world *w, ms_t now_ms)
+{
+    if (now_ms <= w->now_ms)
+        return;
+    w->now_ms = now_ms;
+    world_observe(w);
+}
+
+void world_init(struct world *w, const struct canary_plan *plan, uint32_t canary_index,
+                const struct sim_options *options, ms_t epoch_ms)
+{
+    const struct world_plan *p = &plan->world;
+    struct save save = {.op = SAVE_SYNC, .phase = PHASE_INITIALIZED};
+
+    memset(w, 0, sizeof *w);
+    w->plan = plan;
+    w->spec = plan->specs[0];
+    w->seed = options->seed;
+    w->rollout_number = options->rollout;
+    w->canary_index = canary_index;
+    w->epoch_ms = w->now_ms = epoch_ms;
+    w->target = p->first;
+    w->configs = w->spec->tracks_configs ? p->configs : 0;
+    w->target_replicas = p->replicas;
+    w->primary_weight = WEIGHT_TOTAL;
+    if (p->initialized) {
+        side_settle(w, &w->primary, p->first, p->replicas);
+        side_settle(w, &w->canary, p->first, 0);
+        w->apex_on_primary = true;
+        status_apply(&w->stored, &save, w->spec, w->target, w->configs, epoch_ms);
+    } else {
+        side_settle(w, &w->canary, p->first, p->replicas);
+        save = (struct save){.op = SAVE_PHASE, .phase = PHASE_INITIALIZING};
+        status_apply(&w->stored, &save, w->spec, 0, 0, epoch_ms);
+    }
+    world_observe(w);
+}
+
+void world_collect(struct world *w)
+{
+    w->gone = true;
+    w->primary.exists = false;
+    w->primary.desired = 0;
+    w->mirrored = false;
+    w->apex_on_primary = false;
+    w->rolling = false;
+    world_observe(w);
+}
+
+/* ---- texts
+ * ------------------------------------------------------------------------------------------ */
+
+static struct text text_begin(struct world *w)
+{
+    struct text t;
+
+    text_init(&t, w->text, sizeof w->text);
+    return t;
+}
+
+static void text_end(struct world *w, const struct text *t, struct answer *out)
+{
+    out->text = w->text;
+    out->text_len = (uint32_t)(t->len < t->cap ? t->len : t->cap - 1);
+}
+
+static void text_name(struct text *t, const struct world *w, bool primary)
+{
+    text_adds(t, w->spec->target_name);
+    if (primary)
+        text_adds(t, "-primary");
+}
+
+static void answer_text(struct answer *out, const char *text)
+{
+    out->text = text;
+    out->text_len = text ? (uint32_t)strlen(text) : 0;
+}
+
+/* ---- readiness (docs/engine/semantics.md, appendix A)
+ * ----------------------------------------------- */
+
+/* What readiness looks at. */
+struct pods {
+    int32_t desired, updated, old, available;
+    ms_t unavailable_ms; /* since when none has been available; MS_NEVER = some are */
+    bool stalled;        /* the Deployment reports ProgressDeadlineExceeded */
+};
+
+static struct pods pods_of(const struct world *w, const struct side *s)
+{
+    struct pods p = {.desired = s->desired, .unavailable_ms = MS_NEVER};
+    int32_t ready = side_ready_new(s, w->now_ms);
+    ms_t deadline = (ms_t)w->plan->world.deployment_deadline_s * MS_PER_S;
+    ms_t progress = s->since_ms;
+
+    p.old = side_ready_old(s, w->now_ms);
+    p.available = ready + p.old;
+    p.updated = s->surge > 0 && ready + s->surge < s->desired ? ready + s->surge : s->desired;
+    if (s->state != SIDE_AUTO)
+        p.updated = s->desired;
+    if (p.available == 0 && s->desired > 0)
+        p.unavailable_ms = s->state == SIDE_AUTO ? s->since_ms : s->state_ms;
+    if (s->surge > 0 && s->startup_ms != MS_NEVER)
+        progress += ready / s->surge * s->startup_ms;
+    p.stalled = s->state == SIDE_LOST ||
+                (s->state == SIDE_AUTO && ready < s->desired && w->now_ms - progress >= deadline);
+    return p;
+}
+
+/* Texts of a Deployment; returns the outcome. */
+static enum outcome deployment_ready(struct text *t, const struct world *w, const struct pods *p,
+                                     int32_t threshold, bool primary)
+{
+    ms_t deadline = (ms_t)w->spec->progress_deadline_s * MS_PER_S;
+    bool late = p->unavailable_ms != MS_NEVER && p->unavailable_ms + deadline < w->now_ms;
+    int32_t needed = (int32_t)((int64_t)p->updated * threshold / 100);
+
+    if (p->stalled) {
+        text_adds(t, "deployment \"");
+        text_name(t, w, primary);
+        text_adds(t, "\" exceeded its progress deadline");
+        return OUTCOME_FAILED;
+    }
+    if (p->updated < p->desired) {
+        text_adds(t, "waiting for rollout to finish: ");
+        text_add_int(t, p->updated);
+        text_adds(t, " out of ");
+        text_add_int(t, p->desired);
+        text_adds(t, " new replicas have been updated");
+    } else if (p->old > 0) {
+        text_adds(t, "waiting for rollout to finish: ");
+        text_add_int(t, p->old);
+        text_adds(t, " old replicas are pending termination");
+    } else if (p->available < needed) {
+        text_adds(t, "waiting for rollout to finish: ");
+        text_add_int(t, p->available);
+        text_adds(t, " of ");
+        text_add_int(t, p->updated);
+        text_adds(t, " (readyThreshold ");
+        text_add_int(t, threshold);
+        text_adds(t, "%) updated replicas are available");
+    } else {
+        return OUTCOME_OK;
+    }
+    return late ? OUTCOME_FAILED : OUTCOME_RETRY;
+}
+
+static enum outcome daemonset_ready(struct text *t, const struct world *w, const struct pods *p,
+                                    int32_t threshold)
+{
+    ms_t deadline = (ms_t)w->spec->progress_deadline_s * MS_PER_S;
+    int32_t needed = (int32_t)((int64_t)p->desired * threshold / 100);
+
+    if (p->updated >= p->desired && p->available >= needed)
+        return OUTCOME_OK;
+    if (p->stalled || w->stored.transition_ms + deadline < w->now_ms) {
+        text_adds(t, "exceeded its progressDeadlineSeconds: ");
+        text_add_int(t, w->spec->progress_deadline_s);
+        return OUTCOME_FAILED;
+    }
+    text_adds(t, "waiting for rollout to finish: ");
+    if (p->updated < p->desired) {
+        text_add_int(t, p->updated);
+        text_adds(t, " out of ");
+        text_add_int(t, p->desired);
+        text_adds(t, " new pods have been updated");
+    } else {
+        text_add_int(t, p->available);
+        text_adds(t, " of ");
+        text_add_int(t, p->desired);
+        text_adds(t, " (readyThreshold ");
+        text_add_int(t, threshold);
+        text_adds(t, "%) updated pods are available");
+    }
+    return OUTCOME_RETRY;
+}
+
+static void answer_deployment(struct world *w, const struct pods *p, bool primary,
+                              int32_t threshold, struct answer *out)
+{
+    struct text t = text_begin(w);
+
+    text_adds(&t, primary ? "" : "canary deployment ");
+    text_name(&t, w, primary);
+    text_addc(&t, '.');
+    text_adds(&t, w->spec->ns);
+    text_adds(&t, " not ready: ");
+    out->outcome = (uint8_t)deployment_ready(&t, w, p, threshold, primary);
+    text_end(w, &t, out);
+}
+
+static void answer_daemonset(struct world *w, const struct pods *p, bool primary, int32_t threshold,
+                             struct answer *out)
+{
+    struct text t = text_begin(w);
+    char inner_bytes[160];
+    struct text inner;
+
+    text_init(&inner, inner_bytes, sizeof inner_bytes);
+    out->outcome = (uint8_t)daemonset_ready(&inner, w, p, threshold);
+    text_adds(&t, primary ? "primary daemonset " : "canary damonset ");
+    text_name(&t, w, primary);
+    text_addc(&t, '.');
+    text_adds(&t, w->spec->ns);
+    text_adds(&t, " not ready");
+    if (!primary)
+        text_adds(&t, out->outcome == OUTCOME_FAILED ? " with retryable false"
+                                                     : " with retryable true");
+    text_adds(&t, ": ");
+    text_adds(&t, inner_bytes);
+    text_end(w, &t, out);
+}
+
+static void answer_knative(struct world *w, const struct pods *p, struct answer *out)
+{
+    struct text t = text_begin(w);
+
+    if (p->desired == 0 || p->available > 0)
+        return;
+    out->outcome = OUTCOME_RETRY;
+    text_adds(&t, "Knative Revision ");
+    text_adds(&t, w->spec->target_name);
+    text_addc(&t, '.');
+    text_adds(&t, w->spec->ns);
+    text_adds(&t, " is not ready");
+    text_end(w, &t, out);
+}
+
+static void answer_ready(struct world *w, bool primary, struct answer *out)
+{
+    const struct side *s = primary ? &w->primary : &w->canary;
+    const struct analysis_spec *an = &w->spec->analysis;
+    int32_t threshold = primary ? an->primary_ready_threshold : an->canary_ready_threshold;
+    struct pods p = pods_of(w, s);
+
+    if (!an->present)
+        threshold = 100;
+    switch (w->spec->target_kind) {
+    case TARGET_DEPLOYMENT:
+        answer_deployment(w, &p, primary, threshold, out);
+        break;
+    case TARGET_DAEMONSET:
+        answer_daemonset(w, &p, primary, threshold, out);
+        break;
+    case TARGET_KNATIVE:
+        answer_knative(w, &p, out);
+        break;
+    case TARGET_SERVICE:
+        break; /* always ready */
+    }
+    if (out->outcome == OUTCOME_OK)
+        answer_text(out, NULL);
+}
+
+/* ---- webhooks
+ * --------------------------------------------------------------------------------------- */
+
+static const struct hook_plan *hook_plan_of(const struct world *w, const char *name)
+{
+    for (uint32_t i = 0; i < w->plan->hook_count; i++)
+        if (strcmp(w->plan->hooks[i].name, name) == 0)
+            return &w->plan->hooks[i];
+    return NULL;
+}
+
+static struct hook_reply hook_reply_of(const struct world *w, const struct hook_plan *h,
+                                       uint32_t index, uint32_t call)
+{
+    struct hook_reply reply = {.status = 200, .body = ""};
+
+    if (!h)
+        return reply;
+    if (call <= h->call_count)
+        return h->calls[call - 1];
+    if (h->chance_ppm > 0) {
+        struct rng rng = rng_init(w->seed, w->rollout_number,
+                                  STREAM_HOOKS + w->canary_index * WORLD_HOOKS_MAX + index);
+
+        rng.next = (uint64_t)call << 8;
+        if (rng_chance(&rng, h->chance_ppm))
+            return h->unlucky;
+    }
+    for (uint32_t i = 0; i < h->change_count; i++)
+        if (h->changes[i].at_ms <= w->now_ms - w->epoch_ms)
+            reply = h->changes[i].reply;
+    return reply;
+}
+
+/* The error text of a failing call. Source: docs/engine/semantics.md §6.4. */
+static void hook_error(struct world *w, const struct hook_spec *hook,
+                       const struct hook_reply *reply, struct answer *out)
+{
+    bool gives_up = reply->status == 0 || reply->status == 429 ||
+                    (reply->status >= 500 && reply->status != 501);
+    struct text t = text_begin(w);
+
+    if (reply->error && reply->status != 0) {
+        answer_text(out, reply->error);
+        return;
+    }
+    if (!gives_up) {
+        answer_text(out, reply->body);
+        return;
+    }
+    text_adds(&t, "POST ");
+    text_adds(&t, hook->url);
+    text_adds(&t, " giving up after ");
+    text_add_int(&t, 1 + (hook->retries > 0 ? hook->retries : 0));
+    text_adds(&t, " attempt(s)");
+    if (reply->status == 0) {
+        text_adds(&t, ": ");
+        text_adds(&t, reply->error);
+    } else if (spec_deviates(w->spec, DEV_HOOK_ERROR_BODY)) {
+        text_adds(&t, ": status ");
+        text_add_int(&t, reply->status);
+        if (reply->body && *reply->body) {
+            text_adds(&t, ": ");
+            text_adds(&t, reply->body);
+        }
+    }
+    text_end(w, &t, out);
+}
+
+static ms_t answer_hook(struct world *w, const struct ask *ask, struct answer *out)
+{
+    const struct analysis_spec *an = &w->spec->analysis;
+    const struct hook_spec *hook;
+    struct hook_reply reply;
+    uint32_t slot = ask->index % WORLD_HOOKS_MAX;
+
+    if (ask->index >= an->hook_count) {
+        out->outcome = OUTCOME_FAILED;
+        return 0;
+    }
+    hook = &an->hooks[ask->index];
+    w->hook_call = ++w->hook_calls[slot];
+    reply = hook_reply_of(w, hook_plan_of(w, hook->name), slot, w->hook_call);
+    w->hook_status = reply.status;
+    if (reply.status < 200 || reply.status > 202 || reply.error) {
+        out->outcome = OUTCOME_FAILED;
+        hook_error(w, hook, &reply, out);
+    }
+    return reply.took_ms;
+}
+
+/* ---- metrics
+ * ---------------------------------------------------------------------------------------- */
+
+static const struct metric_source *source_of(const struct world *w, const char *name)
+{
+    for (uint32_t i = 0; i < w->plan->metric_count; i++)
+        if (strcmp(w->plan->metrics[i].name, name) == 0)
+            return w->plan->metrics[i].source;
+    return NULL;
+}
+
+/* A value that no reasonable bound refuses. */
+static double healthy_value(const struct metric_spec *m, const struct ask *ask)
+{
+    if (m->has_range && m->range.has_max && m->range.has_min)
+        return m->range.min + (m->range.max - m->range.min) / 2;
+    if (ask->metric == METRIC_RATE)
+        return 100;
+    if (m->has_range && m->range.has_max)
+        return m->range.max > 0 ? m->range.max / 2 : m->range.max;
+    if (m->has_range && m->range.has_min)
+        return m->range.min;
+    return m->threshold > 0 ? m->threshold / 2 : 0;
+}
+
+/* Built-in checks say which query failed. Source: docs/engine/semantics.md §7.5. */
+static void prefix_builtin(struct world *w, const struct ask *ask, struct answer *out)
+{
+    struct text t;
+
+    if ((ask->metric != METRIC_RATE && ask->metric != METRIC_DURATION) ||
+        out->outcome == OUTCOME_OK)
+        return;
+    t = text_begin(w);
+    text_adds(&t, "running query failed: ");
+    text_add(&t, out->text, out->text_len);
+    text_end(w, &t, out);
+}
+
+static void answer_metric(struct world *w, const struct ask *ask, struct answer *out)
+{
+    const struct analysis_spec *an = &w->spec->analysis;
+    const struct metric_source *source;
+    const struct metric_spec *metric;
+    uint32_t slot = ask->index % WORLD_METRICS_MAX;
+    struct metric_query query;
+    struct rng rng;
+    int64_t window_ns;
+
+    if (ask->index >= an->metric_count) {
+        out->outcome = OUTCOME_FAILED;
+        return;
+    }
+    metric = &an->metrics[ask->index];
+    rng = rng_init(w->seed, w->rollout_number,
+                   STREAM_METRICS + w->canary_index * WORLD_METRICS_MAX + slot);
+    query = (struct metric_query){.now_ms = w->now_ms,
+                                  .epoch_ms = w->epoch_ms,
+                                  .window_ms = DEFAULT_WINDOW_MS,
+                                  .spec = w->spec,
+                                  .index = ask->index,
+                                  .kind = ask->metric,
+                                  .call = ++w->metric_calls[slot],
+                                  .revision = w->target,
+                                  .exposure = &w->exposure,
+                                  .rng = &rng};
+    rng.next = (uint64_t)query.call << 20;
+    if (metric->interval && duration_parse(metric->interval, strlen(metric->interval), &window_ns,
+                                           NULL, NULL) == DURATION_OK)
+        query.window_ms = window_ns / NS_PER_MS;
+    source = source_of(w, metric->name);
+    if (source)
+        source->evaluate(source, &query, out);
+    else
+        out->value = healthy_value(metric, ask);
+    if (ask->metric == METRIC_DURATION && out->outcome == OUTCOME_OK &&
+        w->spec->duration_in_seconds)
+        out->value /= MS_PER_S;
+    prefix_builtin(w, ask, out);
+}
+
+/* ---- effects
+ * ---------------------------------------------------------------------------------------- */
+
+static int32_t replicas_for_canary(const struct world *w)
+{
+    const struct world_plan *p = &w->plan->world;
+
+    if (w->canary.desired > 0)
+        return w->canary.desired;
+    if (w->spec->target_kind == TARGET_DAEMONSET)
+        return p->replicas;
+    if (!w->spec->has_autoscaler && w->primary.exists && w->primary.desired > 0)
+        return w->primary.desired;
+    if (w->spec->has_autoscaler && p->scaler_min > 1)
+        return p->scaler_min;
+    return 1;
+}
+
+static void perform(struct world *w, const struct ask *ask, struct answer *out)
+{
+    const struct save *save = &ask->save;
+
+    switch ((enum ask_kind)ask->kind) {
+    case ASK_PRIMARY_INIT:
+        if (!w->primary.exists)
+            side_set(w, &w->primary, w->target, w->target_replicas);
+        break;
+    case ASK_APEX:
+        w->apex_on_primary = true;
+        break;
+    case ASK_ROUTES_SET:
+        w->primary_weight = ask->primary;
+        w->canary_weight = ask->canary;
+        w->mirrored = ask->flag;
+        break;
+    case ASK_SCALE_UP:
+        side_set(w, &w->canary, w->target, replicas_for_canary(w));
+        break;
+    case ASK_SCALE_ZERO:
+        side_set(w, &w->canary, w->target, 0);
+        break;
+    case ASK_PROMOTE:
+        side_set(w, &w->primary, w->target, w->primary.desired);
+        break;
+    case ASK_SAVE:
+        out->target = w->target;
+        out->configs = w->configs;
+        status_apply(&w->stored, save, w->spec, w->target, w->configs, w->now_ms);
+        w->memory = save->memory;
+        w->rolling =
+            w->stored.phase == PHASE_PROGRESSING || w->stored.phase == PHASE_WAITING_PROMOTION;
+        break;
+    case ASK_REVERT_TARGET:
+        side_set(w, &w->canary, w->target, w->primary.exists ? w->primary.desired : 1);
+        break;
+    case ASK_REVERT_ROUTER:
+        w->apex_on_primary = false;
+        w->mirrored = false;
+        break;
+    case ASK_FINALIZER_REMOVE:
+        world_collect(w);
+        break;
+    case ASK_NONE:
+    case ASK_DONE:
+    case ASK_LOAD:
+    case ASK_SERVICES:
+    case ASK_PROVIDERS:
+    case ASK_SCALER_PRIMARY:
+    case ASK_SCALER_PAUSE:
+    case ASK_SCALER_RESUME:
+    case ASK_ROUTES_RECONCILE:
+    case ASK_TARGET:
+    case ASK_CONFIGS:
+    case ASK_PRIMARY_READY:
+    case ASK_CANARY_READY:
+    case ASK_ROUTES_GET:
+    case ASK_HOOK:
+    case ASK_METRICS_OPEN:
+    case ASK_METRIC:
+    case ASK_KIND_COUNT:
+        break;
+    }
+}
+
+/* The plain provider has no weights: they follow from the iterations. */
+static void answer_routes(const struct world *w, struct answer *out)
+{
+    if (w->spec->provider_is_kubernetes) {
+        out->primary = w->stored.iterations > 0 ? 0 : WEIGHT_TOTAL;
+        out->canary = WEIGHT_TOTAL - out->primary;
+        return;
+    }
+    out->primary = w->primary_weight;
+    out->canary = w->canary_weight;
+    out->mirrored = w->mirrored && !w->plan->world.mirror_unreported;
+}
+
+static const struct fault_plan *fault_of(const struct world *w, const struct ask *ask)
+{
+    uint32_t call = w->ask_calls[ask->kind];
+    ms_t now = w->now_ms - w->epoch_ms;
+
+    for (uint32_t i = 0; i < w->plan->fault_count; i++) {
+        const struct fault_plan *f = &w->plan->faults[i];
+
+        if (f->ask != ask->kind || now < f->from_ms || now >= f->to_ms)
+            continue;
+        if (f->call_from != 0 && (call < f->call_from || call > f->call_to))
+            continue;
+        if (f->chance_ppm != 0) {
+            struct rng rng =
+                rng_init(w->seed, w->rollout_number, STREAM_FAULTS + w->canary_index * 32 + i % 32);
+
+            rng.next = (uint64_t)ask->kind << 40 | (uint64_t)call << 8;
+            if (!rng_chance(&rng, f->chance_ppm))
+                continue;
+        }
+        return f;
+    }
+    return NULL;
+}
+
+static ms_t answer_fact(struct world *w, const struct ask *ask, struct answer *out)
+{
+    switch ((enum ask_kind)ask->kind) {
+    case ASK_LOAD:
+        out->status = &w->stored;
+        break;
+    case ASK_TARGET:
+        out->target = w->target;
+        break;
+    case ASK_CONFIGS:
+        out->configs = w->configs;
+        break;
+    case ASK_PRIMARY_INIT:
+        if (ask->flag)
+            answer_ready(w, true, out);
+        break;
+    case ASK_PRIMARY_READY:
+        answer_ready(w, true, out);
+        break;
+    case ASK_CANARY_READY:
+        answer_ready(w, false, out);
+        break;
+    case ASK_ROUTES_GET:
+        answer_routes(w, out);
+        break;
+    case ASK_HOOK:
+        return answer_hook(w, ask, out);
+    case ASK_METRIC:
+        answer_metric(w, ask, out);
+        break;
+    case ASK_NONE:
+    case ASK_DONE:
+    case ASK_SERVICES:
+    case ASK_PROVIDERS:
+    case ASK_SCALER_PRIMARY:
+    case ASK_SCALER_PAUSE:
+    case ASK_SCALER_RESUME:
+    case ASK_APEX:
+    case ASK_ROUTES_RECONCILE:
+    case ASK_METRICS_OPEN:
+    case ASK_ROUTES_SET:
+    case ASK_SCALE_UP:
+    case ASK_SCALE_ZERO:
+    case ASK_PROMOTE:
+    case ASK_SAVE:
+    case ASK_REVERT_TARGET:
+    case ASK_REVERT_ROUTER:
+    case ASK_FINALIZER_REMOVE:
+    case ASK_KIND_COUNT:
+        break;
+    }
+    return 0;
+}
+
+ms_t world_answer(struct world *w, const struct ask *ask, struct answer *out)
+{
+    const struct fault_plan *fault;
+
+    memset(out, 0, sizeof *out);
+    out->id = ask->id;
+    if (ask->kind >= ASK_KIND_COUNT) {
+        out->outcome = OUTCOME_FAILED;
+        return 0;
+    }
+    w->ask_calls[ask->kind]++;
+    fault = fault_of(w, ask);
+    if (!fault || fault->lands)
+        perform(w, ask, out);
+    world_observe(w);
+    if (fault) {
+        out->outcome = fault->outcome;
+        answer_text(out, fault->text);
+        if (ask->kind == ASK_METRIC)
+            prefix_builtin(w, ask, out);
+        return 0;
+    }
+    return answer_fact(w, ask, out);
+}
+
+void world_change(struct world *w, const struct change_plan *change)
+{
+    struct side *side = change->kind == CHANGE_PRIMARY ? &w->primary : &w->canary;
+
+    switch ((enum change_kind)change->kind) {
+    case CHANGE_DEPLOY:
+        w->target = change->revision;
+        w->canary.state = SIDE_AUTO;                   /* new pods, new luck */
+        if (w->canary.exists && w->canary.desired > 0) /* a running target is rolled at once */
+            side_set(w, &w->canary, w->target, w->canary.desired);
+        else
+            w->canary.revision = w->target;
+        break;
+    case CHANGE_CONFIG:
+        w->configs = w->spec->tracks_configs ? change->revision : 0;
+        break;
+    case CHANGE_SPEC:
+        w->spec = w->plan->specs[change->index];
+        break;
+    case CHANGE_PRIMARY:
+    case CHANGE_CANARY:
+        side->state = change->state;
+        side->state_ms = w->now_ms;
+        break;
+    case CHANGE_ROUTES:
+        w->primary_weight = change->primary;
+        w->canary_weight = change->canary_weight;
+        w->mirrored = change->mirror;
+        break;
+    case CHANGE_SCALE:
+        w->target_replicas = change->replicas;
+        side_set(w, &w->canary, w->target, change->replicas);
+        break;
+    case CHANGE_COMMAND:
+    case CHANGE_DELETE:
+    case CHANGE_RESTART:
+    case CHANGE_NOTE:
+        break;
+    }
+    world_observe(w);
+}
