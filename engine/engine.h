@@ -62,16 +62,6 @@ const char *ask_kind_name(enum ask_kind kind);
 
 enum metric_ask { METRIC_RATE, METRIC_DURATION, METRIC_INLINE, METRIC_TEMPLATE };
 
-enum save_op { SAVE_SYNC, SAVE_PHASE, SAVE_FAILED_CHECKS, SAVE_WEIGHT, SAVE_ITERATIONS };
-
-/* A status write. The same value can be applied again to a re-read status after a conflict. */
-struct save {
-    uint8_t op;                                /* enum save_op */
-    uint8_t phase;                             /* SYNC, PHASE */
-    int32_t weight, failed_checks, iterations; /* SYNC: all; else the one field */
-    uint32_t memory;                           /* to be written with it (default profile) */
-};
-
 struct ask {
     uint32_t id;
     uint8_t kind;   /* enum ask_kind */
@@ -81,6 +71,7 @@ struct ask {
                   be ready */
     uint16_t index;          /* ASK_HOOK, ASK_METRIC */
     int16_t primary, canary; /* ASK_ROUTES_SET */
+    int32_t wait_ms;         /* perform it this much later (finalizer retries); 0 = at once */
     struct save save;        /* ASK_SAVE */
 };
 

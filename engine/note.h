@@ -42,6 +42,8 @@ enum event_id {
 
 enum event_level { LEVEL_NORMAL, LEVEL_WARNING, LEVEL_ERROR };
 enum event_level event_level(enum event_id id);
+/* "Normal" or "Warning": the type of the Kubernetes Event. */
+const char *event_type(enum event_id id);
 const char *event_name(enum event_id id); /* "ADV_W" */
 
 enum alert_id {
@@ -59,6 +61,7 @@ enum alert_id {
     ALERT_ABORTED,
     ALERT_ID_COUNT
 };
+const char *alert_severity_name(enum alert_severity s); /* "info", "warn", "error" */
 enum alert_severity alert_id_severity(enum alert_id id);
 bool alert_has_metadata(enum alert_id id);
 const char *alert_name(enum alert_id id);
@@ -75,13 +78,16 @@ enum gauge_id {
 enum analysis_status { ANALYSIS_COMPLETED, ANALYSIS_SKIPPED };
 
 /* NOTE_LOG: only for the log of the process. */
-enum log_id { LOG_SAVE_FAILED, LOG_LOAD_FAILED, LOG_PHASE_FAILED };
+enum log_id { LOG_SAVE_FAILED, LOG_LOAD_FAILED, LOG_PHASE_FAILED, LOG_FINALIZE_FAILED };
+
+/* EVENT_RAW: note.detail says which words stand before the error. */
+enum raw_prefix { RAW_PLAIN, RAW_SYNC_FAILED, RAW_GET_FAILED };
 
 struct note {
     uint8_t kind;     /* enum note_kind */
     uint8_t id;       /* enum event_id, alert_id, gauge_id or log_id */
     uint8_t phase;    /* events: phase of the payload */
-    uint8_t detail;   /* events of metric checks: enum metric_ask */
+    uint8_t detail;   /* metric checks: enum metric_ask; EVENT_RAW: enum raw_prefix */
     uint16_t index;   /* hook or metric */
     int32_t a, b;     /* weights, iterations, counts */
     double x, bound;  /* value and bound; durations in ms */

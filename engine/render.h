@@ -19,9 +19,4 @@ bool render_alert_field(const struct spec *spec, enum alert_id id, uint32_t n,
                         const char **ret_name, struct text *value);
 /* Message of the Promoted condition. */
 void render_condition(struct text *t, const struct spec *spec, enum phase phase);
-/* "info", "warn", "error" */
-const char *alert_severity_name(enum alert_severity s);
-/* "Normal" or "Warning": the type of the Kubernetes Event. */
-const char *event_type(enum event_id id);
-
 #endif

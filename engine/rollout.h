@@ -45,6 +45,16 @@ struct status {
     ms_t condition_update_ms, condition_transition_ms;
 };
 
+enum save_op { SAVE_SYNC, SAVE_PHASE, SAVE_FAILED_CHECKS, SAVE_WEIGHT, SAVE_ITERATIONS, SAVE_MEMORY };
+
+/* A status write. The same value can be applied again to a re-read status after a conflict. */
+struct save {
+    uint8_t op;                                /* enum save_op */
+    uint8_t phase;                             /* SYNC, PHASE */
+    int32_t weight, failed_checks, iterations; /* SYNC: all; PHASE(WaitingPromotion): iterations; else the one field */
+    uint32_t memory;                           /* to be written with it (default profile) */
+};
+
 /*
  * What the default profile remembers beyond Flagger's status; kept in the annotation
  * coalmine.dev/state and written with the status. All zero in profile flagger-1.44.
@@ -87,18 +97,21 @@ struct rollout {
 
     /* The tick under way. */
     uint8_t gate;          /* row of the table that asked */
-    uint8_t flow;          /* after rollback hooks and the like: what the tick was doing */
+    uint8_t after;        /* what follows the post-rollout hooks */
     uint8_t ask_kind;      /* of the open ask, ASK_NONE = idle */
     uint32_t ask_id;       /* of the open ask; counts up from 1, never reused */
     uint32_t facts;        /* which rows of the table apply */
     uint32_t cursor;       /* index of the hook or metric being asked */
     struct status status;  /* "st": as read at the start of the tick; most writes leave it alone */
-    struct status pending; /* what the open save writes */
+    struct save saving;    /* the open save */
     int32_t primary, canary; /* weights of the routes as read in this tick */
     int32_t next_primary, next_canary;
     bool mirrored, next_mirrored;
     bool observed;      /* this tick observes the duration histogram when it ends */
-    bool primary_ready; /* asked and ready in this tick */
+    bool primary_ready;   /* asked and ready in this tick */
+    bool reverted;        /* the target went back to the promoted revision */
+    bool match;           /* analysis.match counts in this tick */
+    int32_t iterations;   /* analysis.iterations of this tick */
     ms_t now_ms, began_ms;
     revision_t target, configs_now; /* as read in this tick */
     uint64_t ticks;
