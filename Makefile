@@ -17,7 +17,16 @@ WERROR  ?= $(if $(CI),-Werror)
 LDLIBS_ALL = -lyaml -lcjson -lsqlite3 -lcurl -lmicrohttpd -lcrypto -lpthread -lm
 
 # ---- engine/: pure. make check proves it (scripts/purity.sh) ------------------------------------------
-ENGINE_SRCS :=
+ENGINE_SRCS := \
+	engine/decimal.c \
+	engine/engine.c \
+	engine/judge.c \
+	engine/names.c \
+	engine/num.c \
+	engine/render.c \
+	engine/spec.c \
+	engine/status.c \
+	engine/text.c
 
 # ---- sim/ ---------------------------------------------------------------------------------------------
 SIM_SRCS := \
@@ -30,7 +39,12 @@ SIM_SRCS := \
 
 # ---- adapters/ ----------------------------------------------------------------------------------------
 BASE_SRCS := \
-	adapters/base/nearest.c
+	adapters/base/arena.c \
+	adapters/base/clock.c \
+	adapters/base/diag.c \
+	adapters/base/json.c \
+	adapters/base/nearest.c \
+	adapters/base/strbuf.c
 MANIFEST_SRCS :=
 HTTP_SRCS :=
 CLI_SRCS := \
@@ -51,6 +65,8 @@ ADAPTER_SRCS = $(CLI_FRAME_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(RO
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
 	tests/unit/test_cli.c \
+	tests/unit/test_json.c \
+	tests/unit/test_num.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rng.c \
 	tests/unit/test_router_features.c

@@ -186,8 +186,8 @@ void decimal_shortest(struct decimal *x, double value)
     if (negative)
         value = -value;
     /*
-     * Fifteen digits survive the way through any normal double, so when fifteen read back, every shorter
-     * text that reads back is among their prefixes. Denormals hold fewer digits.
+     * Fifteen digits survive the way through any normal double, so when fifteen read back, every
+     * shorter text that reads back is among their prefixes. Denormals hold fewer digits.
      */
     if (mantissa >> 52 != 0) {
         struct decimal short_enough = *x, consumed;

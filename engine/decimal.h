@@ -1,8 +1,9 @@
 /*
  * engine/decimal.h — exact decimal values of doubles, for printing and reading them without libc.
  *
- * A double is a binary integer times a power of two, so its decimal digits are finite; shifting a decimal
- * digit string by powers of two gives them all. Slow and right: the fast paths stand in num.c and text.c.
+ * A double is a binary integer times a power of two, so its decimal digits are finite; shifting a
+ * decimal digit string by powers of two gives them all. Slow and right: the fast paths stand in
+ * num.c and text.c.
  */
 #ifndef COALMINE_ENGINE_DECIMAL_H
 #define COALMINE_ENGINE_DECIMAL_H

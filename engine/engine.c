@@ -1,7 +1,8 @@
 /*
- * The tick as a table. Each row is one gate: when it applies, what it asks, what its answer means. A tick
- * walks the rows from the top; a row either asks something, ends the tick, goes on with the next row or
- * jumps to a named one. To know what happens after the rollback hooks, read the row below theirs.
+ * The tick as a table. Each row is one gate: when it applies, what it asks, what its answer means.
+ * A tick walks the rows from the top; a row either asks something, ends the tick, goes on with the
+ * next row or jumps to a named one. To know what happens after the rollback hooks, read the row
+ * below theirs.
  *
  * Gate numbers and the order are those of docs/engine/semantics.md §3.
  */
@@ -13,7 +14,8 @@
 #include "engine/judge.h"
 #include "engine/num.h"
 
-/* ---- the rows --------------------------------------------------------------------------------------- */
+/* ---- the rows
+ * --------------------------------------------------------------------------------------- */
 
 enum gate {
     /* set-up */
@@ -145,14 +147,14 @@ enum fact {
     F_FAILED = 1 << 6,
     F_WAITING = 1 << 7,
     F_SCALER = 1 << 8,
-    F_SKIP = 1 << 9,      /* skipAnalysis */
-    F_APPMESH = 1 << 10,  /* routes are reconciled before the primary */
-    F_TRACKED = 1 << 11,  /* ConfigMaps and Secrets are tracked */
+    F_SKIP = 1 << 9,     /* skipAnalysis */
+    F_APPMESH = 1 << 10, /* routes are reconciled before the primary */
+    F_TRACKED = 1 << 11, /* ConfigMaps and Secrets are tracked */
     F_SUSPEND = 1 << 12,
-    F_COMMAND = 1 << 13,  /* a person's command is waiting */
-    F_JUMP = 1 << 14,     /* never true: the row is reached by a jump only */
-    F_EARLY_SYNC = 1 << 15,   /* not keep-revision */
-    F_SKIP_BLIND = 1 << 16,   /* skipAnalysis without skip-waits: nothing is waited for */
+    F_COMMAND = 1 << 13,          /* a person's command is waiting */
+    F_JUMP = 1 << 14,             /* never true: the row is reached by a jump only */
+    F_EARLY_SYNC = 1 << 15,       /* not keep-revision */
+    F_SKIP_BLIND = 1 << 16,       /* skipAnalysis without skip-waits: nothing is waited for */
     F_ROLLBACK_WAITING = 1 << 17, /* rollback-while-waiting */
     F_OWN_SERVER = 1 << 18,       /* metricsServer or Knative: a client is opened for each pass */
     F_DETECT_WAITING = 1 << 19,   /* revert-while-waiting, in phase Waiting */
@@ -173,7 +175,8 @@ struct gate_row {
 
 static const struct gate_row gates[GATE_COUNT];
 
-/* ---- facts ------------------------------------------------------------------------------------------ */
+/* ---- facts
+ * ------------------------------------------------------------------------------------------ */
 
 static uint32_t phase_facts(enum phase phase)
 {
@@ -260,7 +263,8 @@ static void forget_rollout(struct tick *t)
     memset(t->r->judges, 0, sizeof t->r->judges);
 }
 
-/* ---- notes ------------------------------------------------------------------------------------------ */
+/* ---- notes
+ * ------------------------------------------------------------------------------------------ */
 
 static struct note *add_note(struct tick *t, enum note_kind kind, unsigned id)
 {
@@ -355,7 +359,8 @@ static flow_t raw_or_next(struct tick *t, const struct answer *a)
     return a->outcome == OUTCOME_OK ? NEXT : raw(t, a);
 }
 
-/* ---- asks ------------------------------------------------------------------------------------------- */
+/* ---- asks
+ * ------------------------------------------------------------------------------------------- */
 
 static struct ask *ask(struct tick *t, enum ask_kind kind)
 {
@@ -401,7 +406,8 @@ static flow_t ask_save(struct tick *t)
     return ASKED;
 }
 
-static flow_t save_sync(struct tick *t, enum phase phase, int32_t weight, int32_t failed, int32_t iterations)
+static flow_t save_sync(struct tick *t, enum phase phase, int32_t weight, int32_t failed,
+                        int32_t iterations)
 {
     struct save *save = start_save(t, SAVE_SYNC);
 
@@ -412,7 +418,8 @@ static flow_t save_sync(struct tick *t, enum phase phase, int32_t weight, int32_
     return ask_save(t);
 }
 
-/* As save_sync, for the end of a rollout: of the memory only `kept` outlives it, once it is stored. */
+/* As save_sync, for the end of a rollout: of the memory only `kept` outlives it, once it is stored.
+ */
 static flow_t save_end(struct tick *t, enum phase phase, int32_t weight, uint32_t kept)
 {
     save_sync(t, phase, weight, 0, 0);
@@ -436,7 +443,8 @@ static flow_t save_iterations(struct tick *t, int32_t iterations)
     return ask_save(t);
 }
 
-/* ---- hooks ------------------------------------------------------------------------------------------ */
+/* ---- hooks
+ * ------------------------------------------------------------------------------------------ */
 
 /* Ask the next hook of a type from the cursor on; NEXT when there is none left. */
 static flow_t next_hook(struct tick *t, enum hook_type type, enum phase payload)
@@ -466,7 +474,8 @@ static bool hook_is_muted(const struct tick *t)
     return t->s->analysis.hooks[t->r->cursor].mute_alert;
 }
 
-/* ---- set-up, G01 to G14 ----------------------------------------------------------------------------- */
+/* ---- set-up, G01 to G14
+ * ----------------------------------------------------------------------------- */
 
 static flow_t load_enter(struct tick *t)
 {
@@ -659,7 +668,8 @@ static flow_t initialised_load_answered(struct tick *t, const struct answer *a)
     return NEXT;
 }
 
-/* ---- G15: is there anything to do? ------------------------------------------------------------------ */
+/* ---- G15: is there anything to do?
+ * ------------------------------------------------------------------ */
 
 static flow_t failed_sync_enter(struct tick *t)
 {
@@ -671,8 +681,8 @@ static flow_t failed_sync_enter(struct tick *t)
 static bool target_changed(const struct tick *t)
 {
     const struct status *st = &t->r->status;
-    bool promoted_counts = !(remembers(t, MEMORY_PRIMARY_LOST) &&
-                             deviates(t, DEV_REVERT_AFTER_FAILED_PROMOTION));
+    bool promoted_counts =
+        !(remembers(t, MEMORY_PRIMARY_LOST) && deviates(t, DEV_REVERT_AFTER_FAILED_PROMOTION));
 
     if (st->applied == 0)
         return true;
@@ -698,7 +708,8 @@ static flow_t detect_target_answered(struct tick *t, const struct answer *a)
         event(t, EVENT_RETRIED);
         return G_PRIMARY_READY;
     }
-    /* While waiting the stored hash is still the one before: any revision but the promoted goes on. */
+    /* While waiting the stored hash is still the one before: any revision but the promoted goes on.
+     */
     return target_changed(t) ? G_PRIMARY_READY : NEXT;
 }
 
@@ -745,7 +756,8 @@ static flow_t unchanged_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-/* ---- G16, G17 --------------------------------------------------------------------------------------- */
+/* ---- G16, G17
+ * --------------------------------------------------------------------------------------- */
 
 static flow_t primary_ready_enter(struct tick *t)
 {
@@ -788,15 +800,16 @@ static flow_t routes_answered(struct tick *t, const struct answer *a)
 }
 
 /*
- * May all traffic go to the primary? In the default profile only when it was seen ready in this tick, or
- * when the canary has none anyway.
+ * May all traffic go to the primary? In the default profile only when it was seen ready in this
+ * tick, or when the canary has none anyway.
  */
 static bool primary_may_serve(const struct tick *t)
 {
     return t->r->primary_ready || t->r->canary == 0 || !deviates(t, DEV_SAFE_ROLLBACK);
 }
 
-/* ---- G18: start ------------------------------------------------------------------------------------- */
+/* ---- G18: start
+ * ------------------------------------------------------------------------------------- */
 
 static flow_t status_gauge_enter(struct tick *t)
 {
@@ -906,7 +919,8 @@ static flow_t start_save_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-/* ---- G19: has the revision changed under way? ------------------------------------------------------- */
+/* ---- G19: has the revision changed under way?
+ * ------------------------------------------------------- */
 
 static flow_t restart_target_answered(struct tick *t, const struct answer *a)
 {
@@ -951,7 +965,8 @@ static flow_t raw_or_end(struct tick *t, const struct answer *a)
     return a->outcome == OUTCOME_OK ? END : raw(t, a);
 }
 
-/* ---- G20: is the canary ready? ---------------------------------------------------------------------- */
+/* ---- G20: is the canary ready?
+ * ---------------------------------------------------------------------- */
 
 static flow_t canary_ready_enter(struct tick *t)
 {
@@ -967,7 +982,9 @@ static flow_t canary_ready_answered(struct tick *t, const struct answer *a)
         return END;
     if (deviates(t, DEV_FINALISING_SUCCEEDS) && has(t, F_PROMOTING | F_FINALISING) &&
         t->r->primary_ready)
-        return has(t, F_SKIP) ? G_SKIP_ROUTES : has(t, F_FINALISING) ? G_FINALISING_PAUSE : G_PROMOTING_SCALER;
+        return has(t, F_SKIP)         ? G_SKIP_ROUTES
+               : has(t, F_FINALISING) ? G_FINALISING_PAUSE
+                                      : G_PROMOTING_SCALER;
     if (deviates(t, DEV_DEADLINE_ALERT)) {
         add_text(event(t, EVENT_RB_DEADLINE), a);
         alert_once(t, ALERT_DEADLINE, MEMORY_DEADLINE_ALERTED, a);
@@ -975,7 +992,8 @@ static flow_t canary_ready_answered(struct tick *t, const struct answer *a)
     return G_ROLLBACK;
 }
 
-/* ---- G21: skipAnalysis ------------------------------------------------------------------------------ */
+/* ---- G21: skipAnalysis
+ * ------------------------------------------------------------------------------ */
 
 static flow_t skip_begin_enter(struct tick *t)
 {
@@ -1046,14 +1064,16 @@ static flow_t skip_save_answered(struct tick *t, const struct answer *a)
     return a->outcome == OUTCOME_OK ? succeeded(t, AFTER_SKIPPED) : raw(t, a);
 }
 
-/* ---- G22: rollback hooks ---------------------------------------------------------------------------- */
+/* ---- G22: rollback hooks
+ * ---------------------------------------------------------------------------- */
 
 static flow_t rollback_hooks_enter(struct tick *t)
 {
     return next_hook(t, HOOK_ROLLBACK, (enum phase)t->r->status.phase);
 }
 
-/* ---- G23: promoting --------------------------------------------------------------------------------- */
+/* ---- G23: promoting
+ * --------------------------------------------------------------------------------- */
 
 static flow_t shift_routes_enter(struct tick *t)
 {
@@ -1102,14 +1122,16 @@ static flow_t shift_save_enter(struct tick *t)
     return ask_save(t);
 }
 
-/* ---- G24: finalising -------------------------------------------------------------------------------- */
+/* ---- G24: finalising
+ * -------------------------------------------------------------------------------- */
 
 static flow_t finalising_save_answered(struct tick *t, const struct answer *a)
 {
     return a->outcome == OUTCOME_OK ? succeeded(t, AFTER_DONE) : raw(t, a);
 }
 
-/* ---- G25 to G27: threshold, start of the analysis, checks ------------------------------------------- */
+/* ---- G25 to G27: threshold, start of the analysis, checks
+ * ------------------------------------------- */
 
 static flow_t threshold_enter(struct tick *t)
 {
@@ -1254,7 +1276,8 @@ static flow_t template_metrics_enter(struct tick *t)
         const struct metric_spec *m = &an->metrics[t->r->cursor];
         if (metric_wants(m, METRIC_TEMPLATE))
             return ask_metric(t, t->r->cursor, METRIC_TEMPLATE);
-        if (!metric_is_success_rate(m) && !metric_is_duration(m) && !metric_wants(m, METRIC_INLINE)) {
+        if (!metric_is_success_rate(m) && !metric_is_duration(m) &&
+            !metric_wants(m, METRIC_INLINE)) {
             event(t, EVENT_M_NOTHING)->index = (uint16_t)t->r->cursor;
             return G_CHECK_FAILED_SAVE;
         }
@@ -1262,7 +1285,8 @@ static flow_t template_metrics_enter(struct tick *t)
     return NEXT;
 }
 
-static struct note *metric_event(struct tick *t, enum event_id id, const struct ask *q, const struct answer *a)
+static struct note *metric_event(struct tick *t, enum event_id id, const struct ask *q,
+                                 const struct answer *a)
 {
     struct note *n = event(t, id);
 
@@ -1274,7 +1298,8 @@ static struct note *metric_event(struct tick *t, enum event_id id, const struct 
 
 static enum event_id no_value_event(enum metric_ask what)
 {
-    static const uint8_t ids[] = {EVENT_M_RATE_NONE, EVENT_M_DUR_NONE, EVENT_M_INL_NONE, EVENT_M_TPL_NONE};
+    static const uint8_t ids[] = {EVENT_M_RATE_NONE, EVENT_M_DUR_NONE, EVENT_M_INL_NONE,
+                                  EVENT_M_TPL_NONE};
 
     return (enum event_id)ids[what];
 }
@@ -1297,8 +1322,8 @@ static enum event_id error_event(enum metric_ask what, unsigned cause)
 }
 
 /*
- * A double of milliseconds cut to whole ones, as Go on amd64 makes a Duration of it: what does not fit an
- * int64 becomes 0, and the product with a million wraps.
+ * A double of milliseconds cut to whole ones, as Go on amd64 makes a Duration of it: what does not
+ * fit an int64 becomes 0, and the product with a million wraps.
  */
 static double whole_ms(double ms)
 {
@@ -1315,7 +1340,8 @@ static double whole_ms(double ms)
 }
 
 /* Which bound a value breaks: an event, or EVENT_COUNT for none; *ret_bound is the bound. */
-static enum event_id broken_bound(const struct metric_spec *m, enum metric_ask what, double value, double *ret_bound)
+static enum event_id broken_bound(const struct metric_spec *m, enum metric_ask what, double value,
+                                  double *ret_bound)
 {
     bool duration = what == METRIC_DURATION, rate = what == METRIC_RATE;
     double min = duration ? whole_ms(m->range.min) : m->range.min;
@@ -1385,7 +1411,8 @@ static flow_t metric_value(struct tick *t, const struct ask *q, const struct ans
     return judge_value(t, q, a, value);
 }
 
-static flow_t metric_answered(struct tick *t, const struct answer *a, uint32_t index, enum metric_ask what)
+static flow_t metric_answered(struct tick *t, const struct answer *a, uint32_t index,
+                              enum metric_ask what)
 {
     struct ask q;
 
@@ -1417,7 +1444,8 @@ static flow_t check_failed_save_enter(struct tick *t)
     return ask_save(t);
 }
 
-/* ---- G28, G29: the strategies ----------------------------------------------------------------------- */
+/* ---- G28, G29: the strategies
+ * ----------------------------------------------------------------------- */
 
 static void kubernetes_fallback(struct tick *t)
 {
@@ -1446,7 +1474,8 @@ static flow_t dispatch_enter(struct tick *t)
     }
     if (spec_next_step(t->s, r->canary) <= 0)
         return END;
-    return r->mirrored || r->status.phase == PHASE_WAITING_PROMOTION ? G_CANARY_STEP : G_CONFIRM_TRAFFIC;
+    return r->mirrored || r->status.phase == PHASE_WAITING_PROMOTION ? G_CANARY_STEP
+                                                                     : G_CONFIRM_TRAFFIC;
 }
 
 static flow_t confirm_traffic_enter(struct tick *t)
@@ -1484,7 +1513,8 @@ static flow_t canary_step_enter(struct tick *t)
         return ask_routes(t, WEIGHT_TOTAL - step, step, false);
     }
     return ask_routes(t, r->primary - step > 0 ? r->primary - step : 0,
-                      r->canary + step < WEIGHT_TOTAL ? r->canary + step : WEIGHT_TOTAL, r->mirrored);
+                      r->canary + step < WEIGHT_TOTAL ? r->canary + step : WEIGHT_TOTAL,
+                      r->mirrored);
 }
 
 static flow_t canary_save_enter(struct tick *t)
@@ -1546,7 +1576,8 @@ static flow_t iteration_save_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-/* ---- promotion -------------------------------------------------------------------------------------- */
+/* ---- promotion
+ * -------------------------------------------------------------------------------------- */
 
 /* After the gate: which strategy is it, and has its traffic moved? */
 static flow_t promotion_confirmed(struct tick *t)
@@ -1627,7 +1658,8 @@ static flow_t promote_save_enter(struct tick *t)
     return save_phase(t, PHASE_PROMOTING);
 }
 
-/* ---- §5.1 rollback ---------------------------------------------------------------------------------- */
+/* ---- §5.1 rollback
+ * ---------------------------------------------------------------------------------- */
 
 static flow_t rollback_enter(struct tick *t)
 {
@@ -1686,7 +1718,8 @@ static flow_t failed_save_answered(struct tick *t, const struct answer *a)
     return G_POST_ROLLOUT;
 }
 
-/* ---- §5.2 failed promotion -------------------------------------------------------------------------- */
+/* ---- §5.2 failed promotion
+ * -------------------------------------------------------------------------- */
 
 static flow_t promotion_failed_enter(struct tick *t)
 {
@@ -1727,7 +1760,8 @@ static flow_t promotion_failed_save_enter(struct tick *t)
     return save_end(t, PHASE_FAILED, WEIGHT_TOTAL, MEMORY_PRIMARY_LOST);
 }
 
-/* ---- the target went back to the promoted revision: cancel ------------------------------------------ */
+/* ---- the target went back to the promoted revision: cancel
+ * ------------------------------------------ */
 
 static flow_t cancel_routes_enter(struct tick *t)
 {
@@ -1759,7 +1793,8 @@ static flow_t cancel_save_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-/* ---- post-rollout hooks, last thing of a rollout ---------------------------------------------------- */
+/* ---- post-rollout hooks, last thing of a rollout
+ * ---------------------------------------------------- */
 
 static flow_t post_rollout_end(struct tick *t)
 {
@@ -1797,7 +1832,8 @@ static flow_t post_rollout_answered(struct tick *t, const struct answer *a)
     return post_rollout_end(t); /* the hooks after it are not called */
 }
 
-/* ---- §9 the finalizer ------------------------------------------------------------------------------- */
+/* ---- §9 the finalizer
+ * ------------------------------------------------------------------------------- */
 
 static flow_t finalize_load_answered(struct tick *t, const struct answer *a)
 {
@@ -1882,7 +1918,8 @@ static flow_t finalize_remove_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-/* ---- the table -------------------------------------------------------------------------------------- */
+/* ---- the table
+ * -------------------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const struct gate_row gates[GATE_COUNT] = {
@@ -1997,7 +2034,8 @@ static const struct gate_row gates[GATE_COUNT] = {
 };
 /* clang-format on */
 
-/* ---- stepping --------------------------------------------------------------------------------------- */
+/* ---- stepping
+ * --------------------------------------------------------------------------------------- */
 
 static void open_ask(struct tick *t, unsigned row)
 {
@@ -2018,7 +2056,8 @@ static void end_tick(struct tick *t)
     t->out->ask.kind = ASK_DONE;
 }
 
-/* From `row` on until something is asked or the tick ends. `flow` is what the row before decided. */
+/* From `row` on until something is asked or the tick ends. `flow` is what the row before decided.
+ */
 static void walk(struct tick *t, unsigned row, flow_t flow)
 {
     for (;;) {
@@ -2039,7 +2078,8 @@ static void walk(struct tick *t, unsigned row, flow_t flow)
         } else if (flow >= 0) {
             row = (unsigned)flow;
             g = &gates[row];
-            /* A jump lands on its row whatever the facts, unless the row is one that was skipped over. */
+            /* A jump lands on its row whatever the facts, unless the row is one that was skipped
+             * over. */
             if ((t->r->facts & g->never) != 0 || ((t->r->facts | F_JUMP) & g->need) != g->need) {
                 flow = NEXT;
                 continue;
@@ -2101,7 +2141,8 @@ static void save_answered(struct tick *t, const struct answer *a)
     t->r->memory = t->r->saving.memory;
 }
 
-void engine_answer(struct rollout *r, const struct spec *spec, const struct answer *answer, struct step *out)
+void engine_answer(struct rollout *r, const struct spec *spec, const struct answer *answer,
+                   struct step *out)
 {
     struct tick t = {r, spec, out};
     unsigned row = r->gate;

@@ -13,7 +13,8 @@ enum note_kind { NOTE_EVENT, NOTE_ALERT, NOTE_GAUGE, NOTE_LOG };
 /* X(enumerator, level): N normal, W warning, E error. The texts stand in engine/render.c. */
 #define EVENTS(X)                                                                                  \
     X(SUSPEND, N)                                                                                  \
-    X(RAW, W) X(RAW_E, E) X(PROV_OK, N) X(PROV_ERR, E) X(SCALE0_ERR, W) X(INIT, N) X(NEWREV, N) X( \
+    X(RAW, W)                                                                                      \
+    X(RAW_E, E) X(PROV_OK, N) X(PROV_ERR, E) X(SCALE0_ERR, W) X(INIT, N) X(NEWREV, N) X(           \
         RESTART, N) X(START, N) X(ADV_W, N) X(ADV_IT, N) X(ADV_PW, N) X(COPY, N) X(TO_PRIMARY, N)  \
         X(TO_CANARY, N) X(MIRROR_OFF, N) X(DONE, N) X(DONE_SKIP, N) X(K8S_AB, W) X(K8S_PT, W)      \
             X(K8S_IT, W) X(RB_THRESHOLD, W) X(RB_MANUAL, W) X(RB_DEADLINE, W) X(FAILED, W)         \

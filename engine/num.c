@@ -154,7 +154,8 @@ bool num_parse(const char *s, size_t len, double *ret_value)
     if (used == 0)
         return false;
     if (used < len) {
-        size_t more = s[used] == 'e' || s[used] == 'E' ? parse_exponent(s + used, len - used, &exponent) : 0;
+        size_t more =
+            s[used] == 'e' || s[used] == 'E' ? parse_exponent(s + used, len - used, &exponent) : 0;
         if (more == 0 || used + more != len)
             return false;
     }
@@ -164,20 +165,15 @@ bool num_parse(const char *s, size_t len, double *ret_value)
     return true;
 }
 
-/* ---- Go durations ---------------------------------------------------------------------------------- */
+/* ---- Go durations
+ * ---------------------------------------------------------------------------------- */
 
 static const struct unit {
     const char *name;
     uint64_t ns;
 } units[] = {
-    {"ns", 1},
-    {"us", 1000},
-    {"\xc2\xb5s", 1000},
-    {"\xce\xbcs", 1000},
-    {"ms", 1000000},
-    {"s", 1000000000},
-    {"m", 60000000000},
-    {"h", 3600000000000},
+    {"ns", 1},       {"us", 1000},      {"\xc2\xb5s", 1000}, {"\xce\xbcs", 1000},
+    {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000},  {"h", 3600000000000},
 };
 
 static uint64_t unit_ns(const char *s, size_t len)
@@ -194,7 +190,8 @@ struct group {
     double scale;
 };
 
-/* One decimal number; false when it is none or too large. Digits of the fraction past 2^63 are dropped. */
+/* One decimal number; false when it is none or too large. Digits of the fraction past 2^63 are
+ * dropped. */
 static bool parse_group(const char **at, const char *end, struct group *g)
 {
     const uint64_t limit = (uint64_t)1 << 63;

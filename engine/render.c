@@ -5,10 +5,10 @@
 #include "engine/num.h"
 
 /*
- * The texts, with these places: %N canary.namespace, %T target.namespace, %P primary.namespace, %K target
- * kind, %a %b counts, %h hook, %e error, %m metric, %x value with two decimals, %v bound, %d value as
- * duration, %D bound as duration, %p metrics provider, %q template, %s subject, %S metrics server,
- * %k namespace/target, %c command.
+ * The texts, with these places: %N canary.namespace, %T target.namespace, %P primary.namespace, %K
+ * target kind, %a %b counts, %h hook, %e error, %m metric, %x value with two decimals, %v bound, %d
+ * value as duration, %D bound as duration, %p metrics provider, %q template, %s subject, %S metrics
+ * server, %k namespace/target, %c command.
  */
 static const char *const event_texts[EVENT_COUNT] = {
     [EVENT_SUSPEND] = "skipping canary run as object is suspended",
@@ -57,8 +57,8 @@ static const char *const event_texts[EVENT_COUNT] = {
     [EVENT_M_DUR_LOW] = "Halt %N advancement request duration %d < %D",
     [EVENT_M_VAL_HIGH] = "Halt %N advancement %m %x > %v",
     [EVENT_M_VAL_LOW] = "Halt %N advancement %m %x < %v",
-    [EVENT_M_RATE_NONE] =
-        "Halt advancement no values found for %p metric %m probably %T is not receiving traffic: %e",
+    [EVENT_M_RATE_NONE] = "Halt advancement no values found for %p metric %m probably %T is not "
+                          "receiving traffic: %e",
     [EVENT_M_DUR_NONE] =
         "Halt advancement no values found for %p metric %m probably %T is not receiving traffic",
     [EVENT_M_INL_NONE] = "Halt advancement no values found for metric: %m",
@@ -71,7 +71,8 @@ static const char *const event_texts[EVENT_COUNT] = {
     [EVENT_M_TPL_SECRET] = "Metric template %q secret %s error: %e",
     [EVENT_M_TPL_PROV] = "Metric template %q provider %s error: %e",
     [EVENT_M_TPL_RENDER] = "Metric template %q query render error: %e",
-    [EVENT_M_NOTHING] = "Metric query failed for no usable metrics template and query were configured",
+    [EVENT_M_NOTHING] =
+        "Metric query failed for no usable metrics template and query were configured",
     [EVENT_M_KNATIVE] = "Error fetching Knative service %k %e",
     [EVENT_TERMINATING] = "Terminating canary %N",
     [EVENT_TERMINATED] = "Terminated canary %N",
@@ -192,7 +193,8 @@ static void add_place(struct text *t, const struct spec *s, const struct note *n
     }
 }
 
-static void add_filled(struct text *t, const struct spec *s, const struct note *n, const char *format)
+static void add_filled(struct text *t, const struct spec *s, const struct note *n,
+                       const char *format)
 {
     for (; *format; format++) {
         const char *percent = strchr(format, '%');
@@ -259,8 +261,8 @@ static bool add_routing(struct text *t, const struct spec *s)
     return true;
 }
 
-bool render_alert_field(const struct spec *spec, enum alert_id id, uint32_t n, const char **ret_name,
-                        struct text *value)
+bool render_alert_field(const struct spec *spec, enum alert_id id, uint32_t n,
+                        const char **ret_name, struct text *value)
 {
     if (spec->cluster_name && spec->cluster_name[0]) {
         if (n == 0) {
@@ -311,6 +313,7 @@ void render_condition(struct text *t, const struct spec *spec, enum phase phase)
 
     memset(&none, 0, sizeof none);
     add_filled(t, spec, &none,
-               (unsigned)phase < PHASE_COUNT && texts[phase] ? texts[phase]
-                                                             : "New %K detected, starting initialization.");
+               (unsigned)phase < PHASE_COUNT && texts[phase]
+                   ? texts[phase]
+                   : "New %K detected, starting initialization.");
 }

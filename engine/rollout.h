@@ -45,14 +45,22 @@ struct status {
     ms_t condition_update_ms, condition_transition_ms;
 };
 
-enum save_op { SAVE_SYNC, SAVE_PHASE, SAVE_FAILED_CHECKS, SAVE_WEIGHT, SAVE_ITERATIONS, SAVE_MEMORY };
+enum save_op {
+    SAVE_SYNC,
+    SAVE_PHASE,
+    SAVE_FAILED_CHECKS,
+    SAVE_WEIGHT,
+    SAVE_ITERATIONS,
+    SAVE_MEMORY
+};
 
 /* A status write. The same value can be applied again to a re-read status after a conflict. */
 struct save {
-    uint8_t op;                                /* enum save_op */
-    uint8_t phase;                             /* SYNC, PHASE */
-    int32_t weight, failed_checks, iterations; /* SYNC: all; PHASE(WaitingPromotion): iterations; else the one field */
-    uint32_t memory;                           /* to be written with it (default profile) */
+    uint8_t op;    /* enum save_op */
+    uint8_t phase; /* SYNC, PHASE */
+    int32_t weight, failed_checks,
+        iterations;  /* SYNC: all; PHASE(WaitingPromotion): iterations; else the one field */
+    uint32_t memory; /* to be written with it (default profile) */
 };
 
 /*
@@ -96,22 +104,22 @@ struct rollout {
     uint8_t command;      /* enum command waiting for the next tick */
 
     /* The tick under way. */
-    uint8_t gate;          /* row of the table that asked */
+    uint8_t gate;         /* row of the table that asked */
     uint8_t after;        /* what follows the post-rollout hooks */
-    uint8_t ask_kind;      /* of the open ask, ASK_NONE = idle */
-    uint32_t ask_id;       /* of the open ask; counts up from 1, never reused */
-    uint32_t facts;        /* which rows of the table apply */
-    uint32_t cursor;       /* index of the hook or metric being asked */
-    struct status status;  /* "st": as read at the start of the tick; most writes leave it alone */
-    struct save saving;    /* the open save */
+    uint8_t ask_kind;     /* of the open ask, ASK_NONE = idle */
+    uint32_t ask_id;      /* of the open ask; counts up from 1, never reused */
+    uint32_t facts;       /* which rows of the table apply */
+    uint32_t cursor;      /* index of the hook or metric being asked */
+    struct status status; /* "st": as read at the start of the tick; most writes leave it alone */
+    struct save saving;   /* the open save */
     int32_t primary, canary; /* weights of the routes as read in this tick */
     int32_t next_primary, next_canary;
     bool mirrored, next_mirrored;
     bool observed;      /* this tick observes the duration histogram when it ends */
-    bool primary_ready;   /* asked and ready in this tick */
-    bool reverted;        /* the target went back to the promoted revision */
-    bool match;           /* analysis.match counts in this tick */
-    int32_t iterations;   /* analysis.iterations of this tick */
+    bool primary_ready; /* asked and ready in this tick */
+    bool reverted;      /* the target went back to the promoted revision */
+    bool match;         /* analysis.match counts in this tick */
+    int32_t iterations; /* analysis.iterations of this tick */
     ms_t now_ms, began_ms;
     revision_t target, configs_now; /* as read in this tick */
     uint64_t ticks;

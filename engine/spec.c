@@ -27,7 +27,8 @@ static int32_t next_greater(const struct analysis_spec *a, int32_t weight)
     return best;
 }
 
-/* The next element above `weight` in the order of the list: elements that do not grow do not count. */
+/* The next element above `weight` in the order of the list: elements that do not grow do not count.
+ */
 static int32_t next_growing(const struct analysis_spec *a, int32_t weight)
 {
     int32_t top = 0;
@@ -65,7 +66,8 @@ int32_t spec_max_weight(const struct spec *s)
     }
     if (a->max_weight <= 0)
         return WEIGHT_TOTAL;
-    return spec_deviates(s, DEV_CLAMP_MAX_WEIGHT) ? least(a->max_weight, WEIGHT_TOTAL) : a->max_weight;
+    return spec_deviates(s, DEV_CLAMP_MAX_WEIGHT) ? least(a->max_weight, WEIGHT_TOTAL)
+                                                  : a->max_weight;
 }
 
 static bool in_list(const struct analysis_spec *a, int32_t weight, uint32_t *ret_index)

@@ -107,7 +107,8 @@ static void add_plain(struct text *t, const struct decimal *x, int32_t decimals)
     }
 }
 
-/* Most values have few decimals: an integer below 2^53 over a power of ten up to 10^6 is exact enough. */
+/* Most values have few decimals: an integer below 2^53 over a power of ten up to 10^6 is exact
+ * enough. */
 static bool shortest_fast(struct decimal *x, double value)
 {
     double scale = 1;

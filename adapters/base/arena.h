@@ -1,8 +1,9 @@
 /*
  * adapters/base/arena.h — one allocation region per document, dropped whole.
  *
- * Everything read from one manifest, scenario or API answer lives in one arena. Nothing in it is freed
- * on its own. An arena has a byte limit, so that hostile input ends in an error and not in swap.
+ * Everything read from one manifest, scenario or API answer lives in one arena. Nothing in it is
+ * freed on its own. An arena has a byte limit, so that hostile input ends in an error and not in
+ * swap.
  */
 #ifndef COALMINE_BASE_ARENA_H
 #define COALMINE_BASE_ARENA_H
@@ -18,8 +19,8 @@ void arena_free(struct arena *a);
 /* Forget everything handed out and keep the memory for the next document. */
 void arena_clear(struct arena *a);
 /*
- * `size` zeroed bytes, aligned for any type. NULL when the limit or memory is reached; arena_failed()
- * then stays true, so that a parser may check once at its end.
+ * `size` zeroed bytes, aligned for any type. NULL when the limit or memory is reached;
+ * arena_failed() then stays true, so that a parser may check once at its end.
  */
 void *arena_alloc(struct arena *a, size_t size);
 /* A NUL-terminated copy of `len` bytes. NULL as for arena_alloc. */

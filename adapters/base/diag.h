@@ -1,5 +1,6 @@
 /*
- * adapters/base/diag.h — what a user did wrong, where, and the way out. All of it, not only the first.
+ * adapters/base/diag.h — what a user did wrong, where, and the way out. All of it, not only the
+ * first.
  */
 #ifndef COALMINE_BASE_DIAG_H
 #define COALMINE_BASE_DIAG_H
@@ -16,7 +17,7 @@ enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO };
 struct diag {
     const char *id; /* stable, such as "CM102"; NULL = a plain reading error */
     enum severity severity;
-    const char *file; /* as the user typed it; "-" is standard input */
+    const char *file;   /* as the user typed it; "-" is standard input */
     uint32_t line, col; /* from 1, col in characters; 0 = unknown */
     uint32_t end_col;   /* one past the culprit on the same line, or 0 */
     const char *path;   /* ".spec.steps[2].weight", or NULL */
@@ -49,8 +50,8 @@ void diags_sort(struct diags *d);
 void diag_print(FILE *out, const struct diag *d, const char *source, size_t source_len, bool color);
 
 /*
- * The name in `names` (NULL-terminated) nearest to `word` by edit distance (with transpositions), or
- * NULL when none is near enough to be worth a guess (distance > 1 + length / 3).
+ * The name in `names` (NULL-terminated) nearest to `word` by edit distance (with transpositions),
+ * or NULL when none is near enough to be worth a guess (distance > 1 + length / 3).
  */
 const char *nearest_name(const char *word, size_t word_len, const char *const *names);
 

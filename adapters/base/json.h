@@ -1,9 +1,10 @@
 /*
  * adapters/base/json.h — the one door to cJSON.
  *
- * cJSON reads numbers as doubles, ignores case in lookups and accepts trailing text. Kubernetes needs
- * none of that: here integers above 2^53 survive a round trip (they are kept as raw text), lookups are
- * case sensitive, and trailing text is an error. Include this header, not <cjson/cJSON.h>.
+ * cJSON reads numbers as doubles, ignores case in lookups and accepts trailing text. Kubernetes
+ * needs none of that: here integers above 2^53 survive a round trip (they are kept as raw text),
+ * lookups are case sensitive, and trailing text is an error. Include this header, not
+ * <cjson/cJSON.h>.
  */
 #ifndef COALMINE_BASE_JSON_H
 #define COALMINE_BASE_JSON_H
@@ -19,8 +20,8 @@
 #define JSON_DEPTH_MAX 200u
 
 /*
- * Parse exactly one JSON value. The caller owns it (json_free). NULL on failure; then *reterr_offset, if
- * asked for, is the byte that could not be read.
+ * Parse exactly one JSON value. The caller owns it (json_free). NULL on failure; then
+ * *reterr_offset, if asked for, is the byte that could not be read.
  */
 cJSON *json_parse(const char *text, size_t len, size_t *reterr_offset);
 /* NULL is fine. */

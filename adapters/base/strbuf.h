@@ -1,8 +1,8 @@
 /*
  * adapters/base/strbuf.h — a growing byte string that is always NUL-terminated.
  *
- * `struct strbuf b = STRBUF_INIT;` then append; strbuf_release() at the end. Running out of memory sets
- * `failed` and leaves the text as it was; callers check once, when they use the result.
+ * `struct strbuf b = STRBUF_INIT;` then append; strbuf_release() at the end. Running out of memory
+ * sets `failed` and leaves the text as it was; callers check once, when they use the result.
  */
 #ifndef COALMINE_BASE_STRBUF_H
 #define COALMINE_BASE_STRBUF_H
@@ -17,7 +17,10 @@ struct strbuf {
     size_t cap;
     bool failed;
 };
-#define STRBUF_INIT {(char *)0, 0, 0, false}
+#define STRBUF_INIT                                                                                \
+    {                                                                                              \
+        (char *)0, 0, 0, false                                                                     \
+    }
 
 void strbuf_release(struct strbuf *b);
 /* Empty it, keep its memory. */
@@ -31,7 +34,8 @@ void strbuf_addv(struct strbuf *b, const char *format, va_list args);
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len);
 /* The text so far; "" when nothing was appended. */
 const char *strbuf_str(const struct strbuf *b);
-/* Hand the memory to the caller, who frees it; the buffer is empty again. NULL when memory was out. */
+/* Hand the memory to the caller, who frees it; the buffer is empty again. NULL when memory was out.
+ */
 char *strbuf_detach(struct strbuf *b);
 
 #endif

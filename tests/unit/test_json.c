@@ -1,0 +1,164 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/base/json.h"
+
+static void round_trip(const char *text, const char *want)
+{
+    cJSON *v = json_parse(text, strlen(text), NULL);
+    char *back;
+
+    ck_assert_msg(v != NULL, "%s", text);
+    back = json_print(v);
+    ck_assert_str_eq(back, want);
+    free(back);
+    json_free(v);
+}
+
+START_TEST(integers_above_two_to_the_53_survive)
+{
+    int64_t n = 0;
+    const char *text =
+        "{\"a\":9223372036854775807,\"b\":-9007199254740993,\"c\":[12345678901234567890]}";
+    cJSON *v = json_parse(text, strlen(text), NULL);
+
+    ck_assert_ptr_nonnull(v);
+    ck_assert(json_as_int(json_get(v, "a"), &n));
+    ck_assert_int_eq(n, INT64_MAX);
+    ck_assert_int_eq(json_int(v, "b", 0), -9007199254740993);
+    json_free(v);
+    round_trip(text, text);
+}
+END_TEST
+
+START_TEST(numbers_print_short_and_plain)
+{
+    round_trip("[1, 1.0, -0, 0.5, 1e3, 99.94]", "[1,1,0,0.5,1000,99.94]");
+}
+END_TEST
+
+static const char *const bad_texts[] = {
+    "",
+    " ",
+    "{",
+    "[1,]x",
+    "{\"a\":1} x",
+    "\"\xff\"",
+    "\"\xc0\x80\"",
+    "nul",
+    "[1 2]",
+    "{\"a\" 1}",
+    "0123456789012345678",
+    "--12345678901234567",
+};
+
+START_TEST(what_is_not_json_is_refused)
+{
+    size_t at = 0;
+    const char *text = bad_texts[_i];
+
+    ck_assert_msg(json_parse(text, strlen(text), &at) == NULL, "%s", text);
+    ck_assert_uint_le(at, strlen(text));
+}
+END_TEST
+
+START_TEST(nul_bytes_and_deep_nesting_are_refused)
+{
+    char deep[1000];
+
+    ck_assert_ptr_null(json_parse("[1]\0[2]", 7, NULL));
+    memset(deep, '[', 500);
+    memset(deep + 500, ']', 500);
+    ck_assert_ptr_null(json_parse(deep, sizeof deep, NULL));
+}
+END_TEST
+
+START_TEST(lookups_mind_case)
+{
+    const char *text = "{\"Name\":\"a\",\"x\":{\"y\":{\"z\":7}}}";
+    cJSON *v = json_parse(text, strlen(text), NULL);
+
+    ck_assert_ptr_null(json_get(v, "name"));
+    ck_assert_str_eq(json_str(v, "Name"), "a");
+    ck_assert_ptr_nonnull(json_at(v, "x", "y", "z", NULL));
+    ck_assert_ptr_null(json_at(v, "x", "q", "z", NULL));
+    json_free(v);
+}
+END_TEST
+
+START_TEST(equality_ignores_order_of_members)
+{
+    const char *x = "{\"a\":1,\"b\":[1,2]}", *y = "{\"b\":[1.0,2],\"a\":1}",
+               *z = "{\"b\":[2,1],\"a\":1}";
+    cJSON *a = json_parse(x, strlen(x), NULL), *b = json_parse(y, strlen(y), NULL),
+          *c = json_parse(z, strlen(z), NULL);
+
+    ck_assert(json_equal(a, b));
+    ck_assert(!json_equal(a, c));
+    json_free(a);
+    json_free(b);
+    json_free(c);
+}
+END_TEST
+
+START_TEST(merge_patch_follows_rfc_7386)
+{
+    static const char *const cases[][3] = {
+        {"{\"a\":\"b\"}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
+        {"{\"a\":\"b\"}", "{\"b\":\"c\"}", "{\"a\":\"b\",\"b\":\"c\"}"},
+        {"{\"a\":\"b\"}", "{\"a\":null}", "{}"},
+        {"{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
+        {"{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}"},
+        {"[\"a\",\"b\"]", "[\"c\",\"d\"]", "[\"c\",\"d\"]"},
+        {"{\"e\":null}", "{\"a\":1}", "{\"e\":null,\"a\":1}"},
+        {"[1,2]", "{\"a\":\"b\",\"c\":null}", "{\"a\":\"b\"}"},
+        {"{}", "{\"a\":{\"bb\":{\"ccc\":null}}}", "{\"a\":{\"bb\":{}}}"},
+    };
+    const char *const *c = cases[_i];
+    cJSON *patch = json_parse(c[1], strlen(c[1]), NULL);
+    cJSON *got = json_merge_patch(json_parse(c[0], strlen(c[0]), NULL), patch);
+    char *text = json_print(got);
+
+    ck_assert_str_eq(text, c[2]);
+    free(text);
+    json_free(got);
+    json_free(patch);
+}
+END_TEST
+
+START_TEST(sorted_text_is_the_same_for_equal_values)
+{
+    const char *text = "{\"b\":{\"d\":1,\"c\":\"x\\n\"},\"a\":[true,null]}";
+    cJSON *v = json_parse(text, strlen(text), NULL);
+    char *sorted = json_print_sorted(v);
+
+    ck_assert_str_eq(sorted, "{\"a\":[true,null],\"b\":{\"c\":\"x\\n\",\"d\":1}}");
+    free(sorted);
+    json_free(v);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("json");
+    TCase *tc = tcase_create("json");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tc, integers_above_two_to_the_53_survive);
+    tcase_add_test(tc, numbers_print_short_and_plain);
+    tcase_add_loop_test(tc, what_is_not_json_is_refused, 0,
+                        (int)(sizeof bad_texts / sizeof bad_texts[0]));
+    tcase_add_test(tc, nul_bytes_and_deep_nesting_are_refused);
+    tcase_add_test(tc, lookups_mind_case);
+    tcase_add_test(tc, equality_ignores_order_of_members);
+    tcase_add_loop_test(tc, merge_patch_follows_rfc_7386, 0, 9);
+    tcase_add_test(tc, sorted_text_is_the_same_for_equal_values);
+    suite_add_tcase(s, tc);
+    runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
