@@ -64,6 +64,7 @@ ADAPTER_SRCS = $(CLI_FRAME_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(RO
 
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
+	tests/unit/test_arena.c \
 	tests/unit/test_cli.c \
 	tests/unit/test_json.c \
 	tests/unit/test_num.c \

@@ -1,23 +1,31 @@
 #include "adapters/base/arena.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_BYTES (64u * 1024u)
+#define ALIGNMENT 16u
+#define CHUNK_BYTES_MIN (8u * 1024u)
+#define CHUNK_BYTES_MAX (1024u * 1024u)
 #define LIMIT_DEFAULT ((size_t)1 << 30)
 
-struct block {
-    struct block *next; /* older blocks */
-    size_t cap, used;
-    _Alignas(max_align_t) unsigned char bytes[];
+struct chunk {
+    struct chunk *next;
+    size_t cap;
+    size_t used;
+    size_t padding; /* keeps `bytes` aligned to ALIGNMENT */
+    unsigned char bytes[];
 };
 
 struct arena {
-    struct block *head;
-    size_t limit, used;
+    struct chunk *first;
+    struct chunk *current;
+    size_t limit;
+    size_t used;
+    size_t chunk_bytes; /* size of the next chunk */
     int failed;
 };
 
@@ -25,89 +33,95 @@ struct arena *arena_new(size_t limit_bytes)
 {
     struct arena *a = calloc(1, sizeof *a);
 
-    if (a)
-        a->limit = limit_bytes > 0 ? limit_bytes : LIMIT_DEFAULT;
+    if (!a)
+        return NULL;
+    a->limit = limit_bytes ? limit_bytes : LIMIT_DEFAULT;
+    a->chunk_bytes = CHUNK_BYTES_MIN;
     return a;
-}
-
-static void free_blocks(struct block *b)
-{
-    while (b) {
-        struct block *next = b->next;
-        free(b);
-        b = next;
-    }
 }
 
 void arena_free(struct arena *a)
 {
     if (!a)
         return;
-    free_blocks(a->head);
+    for (struct chunk *c = a->first, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
     free(a);
 }
 
 void arena_clear(struct arena *a)
 {
-    if (a->head) {
-        free_blocks(a->head->next);
-        a->head->next = NULL;
-        a->head->used = 0;
-#ifdef ARENA_POISON
-        memset(a->head->bytes, 0xa5, a->head->cap);
-#endif
-    }
+    for (struct chunk *c = a->first; c; c = c->next)
+        c->used = 0;
+    a->current = a->first;
     a->used = 0;
     a->failed = 0;
 }
 
-static struct block *add_block(struct arena *a, size_t size)
+/* A chunk with room for `size`, put behind the current one. */
+static struct chunk *add_chunk(struct arena *a, size_t size)
 {
-    size_t cap = size > BLOCK_BYTES / 4 ? size : BLOCK_BYTES;
-    struct block *b = malloc(sizeof *b + cap);
+    size_t cap = size > a->chunk_bytes ? size : a->chunk_bytes;
+    struct chunk *c = malloc(sizeof *c + cap);
 
-    if (!b)
+    if (!c)
         return NULL;
-    b->cap = cap;
-    b->used = 0;
-    if (a->head && cap == size && a->head->cap - a->head->used > BLOCK_BYTES / 4) {
-        b->next = a->head->next; /* a big piece of its own; go on filling the head */
-        a->head->next = b;
+    c->cap = cap;
+    c->used = 0;
+    if (a->current) {
+        c->next = a->current->next;
+        a->current->next = c;
     } else {
-        b->next = a->head;
-        a->head = b;
+        c->next = NULL;
+        a->first = c;
     }
-    return b;
+    if (a->chunk_bytes < CHUNK_BYTES_MAX)
+        a->chunk_bytes *= 2;
+    return c;
+}
+
+static struct chunk *next_chunk(struct arena *a, size_t size)
+{
+    /* after arena_clear the chunks behind the current one are empty and may be used again */
+    struct chunk *c = a->current ? a->current->next : NULL;
+
+    if (c && c->used == 0 && c->cap >= size)
+        return c;
+    return add_chunk(a, size);
 }
 
 void *arena_alloc(struct arena *a, size_t size)
 {
-    const size_t align = _Alignof(max_align_t);
-    struct block *b = a->head;
+    struct chunk *c = a->current;
     void *p;
 
-    if (size > a->limit || a->limit - size < a->used) {
+    if (a->failed || size > a->limit - a->used || size > SIZE_MAX - 2 * ALIGNMENT) {
         a->failed = 1;
         return NULL;
     }
-    size = (size + align - 1) / align * align;
-    if (!b || b->cap - b->used < size)
-        b = add_block(a, size);
-    if (!b) {
-        a->failed = 1;
-        return NULL;
+    size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (!c || c->cap - c->used < size) {
+        c = next_chunk(a, size);
+        if (!c) {
+            a->failed = 1;
+            return NULL;
+        }
+        a->current = c;
     }
-    p = b->bytes + b->used;
-    b->used += size;
-    a->used += size;
-    return memset(p, 0, size);
+    p = c->bytes + c->used;
+    c->used += size;
+    a->used = size > a->limit - a->used ? a->limit : a->used + size;
+    memset(p, 0, size);
+    return p;
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t len)
 {
     char *copy = len < SIZE_MAX ? arena_alloc(a, len + 1) : NULL;
 
-    if (copy && len > 0)
+    if (copy && len)
         memcpy(copy, s, len);
     return copy;
 }
@@ -119,20 +133,20 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_printf(struct arena *a, const char *format, ...)
 {
-    va_list args;
-    char *text = NULL;
+    va_list args, again;
+    char *text;
     int len;
 
     va_start(args, format);
+    va_copy(again, args);
     len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (len >= 0)
-        text = arena_alloc(a, (size_t)len + 1);
-    if (text) {
-        va_start(args, format);
-        vsnprintf(text, (size_t)len + 1, format, args);
-        va_end(args);
-    }
+    text = len < 0 ? NULL : arena_alloc(a, (size_t)len + 1);
+    if (text)
+        vsnprintf(text, (size_t)len + 1, format, again);
+    va_end(again);
+    if (!text)
+        a->failed = 1;
     return text;
 }
 

@@ -8,172 +8,221 @@
 #include "engine/num.h"
 #include "engine/text.h"
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------- */
-
 /*
- * cJSON keeps numbers as doubles. An integer of more than 15 digits is therefore handed to it as a
- * string that starts with this mark (a control character, which no JSON string can hold unescaped
- * and no escape is written like), and turned into raw text afterwards.
+ * Numbers that cJSON would bend (more than 15 digits, or longer than its buffer) are handed to it
+ * as strings that begin with this byte. It cannot occur in UTF-8, which is checked first, and no
+ * escape makes it, so no string of a document can be mistaken for a number.
  */
-#define BIG_MARK "\\u0001big:"
-#define BIG_PREFIX "\001big:"
-#define BIG_DIGITS 15u
+#define RAW_MARK '\xff'
+#define DIGITS_EXACT 15u     /* any integer of so many digits is exact in a double */
+#define NUMBER_BYTES_MAX 60u /* cJSON 1.7 cuts longer literals */
+#define INTEGER_EXACT_MAX 1e15
 
-static bool utf8_valid(const unsigned char *s, size_t len, size_t *reterr_offset)
+/* Whole, and so small that a double prints and compares as an integer. */
+static bool is_exact_integer(double value)
 {
-    size_t i = 0;
-
-    while (i < len) {
-        unsigned char c = s[i];
-        size_t n = c < 0x80                ? 1
-                   : c >= 0xc2 && c < 0xe0 ? 2
-                   : c >= 0xe0 && c < 0xf0 ? 3
-                   : c >= 0xf0 && c < 0xf5 ? 4
-                                           : 0;
-        bool ok = n > 0 && n <= len - i && c != 0;
-
-        for (size_t k = 1; ok && k < n; k++)
-            ok = (s[i + k] & 0xc0) == 0x80;
-        if (ok && n == 3)
-            ok = !(c == 0xe0 && s[i + 1] < 0xa0) && !(c == 0xed && s[i + 1] > 0x9f);
-        if (ok && n == 4)
-            ok = !(c == 0xf0 && s[i + 1] < 0x90) && !(c == 0xf4 && s[i + 1] > 0x8f);
-        if (!ok) {
-            *reterr_offset = i;
-            return false;
-        }
-        i += n;
-    }
-    return true;
+    return value > -INTEGER_EXACT_MAX && value < INTEGER_EXACT_MAX &&
+           value == (double)(int64_t)value;
 }
 
-static size_t string_end(const char *s, size_t len, size_t at)
+/* ---- reading: a strict scan of the tokens, then cJSON for the grammar
+ * ---------------------------- */
+
+struct scan {
+    const char *text;
+    size_t len, at;
+    struct strbuf marked; /* the text with long numbers made strings; empty while there are none */
+    size_t copied;        /* bytes of text already in `marked` */
+    bool any_marked;
+    bool any_exponent; /* a literal may be too great for a double */
+};
+
+static size_t utf8_tail(const unsigned char *s, size_t len)
 {
-    for (at++; at < len && s[at] != '"'; at++) {
-        if (s[at] == '\\')
-            at++;
+    if (len >= 2 && s[0] >= 0xc2 && s[0] <= 0xdf)
+        return (s[1] & 0xc0) == 0x80 ? 1 : 0;
+    if (len >= 3 && (s[0] & 0xf0) == 0xe0) {
+        if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
+            return 0;
+        return (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ? 0 : 2;
     }
-    return at < len ? at + 1 : len;
+    if (len >= 4 && s[0] >= 0xf0 && s[0] <= 0xf4) {
+        if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
+            return 0;
+        return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : 3;
+    }
+    return 0;
 }
 
-/* The end of a number from `at` on; *ret_integer: no fraction and no exponent. */
-static size_t number_end(const char *s, size_t len, size_t at, bool *ret_integer)
+static bool scan_string(struct scan *s)
 {
-    *ret_integer = true;
-    for (; at < len; at++) {
-        char c = s[at];
-        if (c == '.' || c == 'e' || c == 'E')
-            *ret_integer = false;
-        else if (!((c >= '0' && c <= '9') || c == '-' || c == '+'))
-            break;
-    }
-    return at;
-}
+    const unsigned char *t = (const unsigned char *)s->text;
 
-/* A copy in which long integers are marked strings; checks nesting on the way. NULL on failure. */
-static char *mark_big_integers(const char *s, size_t len, size_t *ret_len, size_t *reterr_offset)
-{
-    struct strbuf b = STRBUF_INIT;
-    size_t from = 0, depth = 0;
-
-    for (size_t i = 0; i < len;) {
-        char c = s[i];
-        bool integer = false;
-        size_t end;
+    for (s->at++; s->at < s->len; s->at++) {
+        unsigned char c = t[s->at];
 
         if (c == '"') {
-            i = string_end(s, len, i);
-            continue;
+            s->at++;
+            return true;
         }
-        if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && depth > 0)
-            depth--;
-        if (depth > JSON_DEPTH_MAX) {
-            *reterr_offset = i;
-            strbuf_release(&b);
-            return NULL;
+        if (c < 0x20)
+            return false;
+        if (c == '\\') {
+            if (s->len - s->at > 5 && memcmp(t + s->at, "\\u0000", 6) == 0)
+                return false; /* cJSON's strings end at a NUL: better refused than cut */
+            s->at++;
+        } else if (c >= 0x80) {
+            size_t tail = utf8_tail(t + s->at, s->len - s->at);
+
+            if (tail == 0)
+                return false;
+            s->at += tail;
         }
-        if (!((c >= '0' && c <= '9') || c == '-')) {
-            i++;
-            continue;
-        }
-        end = number_end(s, len, i, &integer);
-        if (integer && end - i > BIG_DIGITS) {
-            strbuf_add(&b, s + from, i - from);
-            strbuf_adds(&b, "\"" BIG_MARK);
-            strbuf_add(&b, s + i, end - i);
-            strbuf_addc(&b, '"');
-            from = end;
-        }
-        i = end;
     }
-    strbuf_add(&b, s + from, len - from);
-    *ret_len = b.len;
-    return strbuf_detach(&b);
+    return false;
 }
 
-/* A JSON integer: no leading zeros, no plus sign. */
-static bool integer_text(const char *s)
+static size_t scan_digits(struct scan *s)
 {
-    size_t i = s[0] == '-' ? 1 : 0;
+    size_t start = s->at;
 
-    if (s[i] < '1' || s[i] > '9')
-        return false;
-    for (; s[i]; i++) {
-        if (s[i] < '0' || s[i] > '9')
+    while (s->at < s->len && s->text[s->at] >= '0' && s->text[s->at] <= '9')
+        s->at++;
+    return s->at - start;
+}
+
+static bool scan_char(struct scan *s, char a, char b)
+{
+    if (s->at < s->len && (s->text[s->at] == a || s->text[s->at] == b)) {
+        s->at++;
+        return true;
+    }
+    return false;
+}
+
+static void mark_number(struct scan *s, size_t start)
+{
+    strbuf_add(&s->marked, s->text + s->copied, start - s->copied);
+    strbuf_addc(&s->marked, '"');
+    strbuf_addc(&s->marked, RAW_MARK);
+    strbuf_add(&s->marked, s->text + start, s->at - start);
+    strbuf_addc(&s->marked, '"');
+    s->copied = s->at;
+    s->any_marked = true;
+}
+
+static bool scan_number(struct scan *s)
+{
+    size_t start = s->at, digits;
+    bool integer = true;
+
+    scan_char(s, '-', '-');
+    if (!scan_char(s, '0', '0')) {
+        digits = scan_digits(s);
+        if (digits == 0)
             return false;
+    } else {
+        digits = 1;
+    }
+    if (scan_char(s, '.', '.')) {
+        integer = false;
+        if (scan_digits(s) == 0)
+            return false;
+    }
+    if (scan_char(s, 'e', 'E')) {
+        integer = false;
+        s->any_exponent = true;
+        (void)(scan_char(s, '+', '-'));
+        if (scan_digits(s) == 0)
+            return false;
+    }
+    if ((integer && digits > DIGITS_EXACT) || s->at - start > NUMBER_BYTES_MAX)
+        mark_number(s, start);
+    return true;
+}
+
+/* Look at every token. False: s->at is the byte that is wrong. */
+static bool scan_text(struct scan *s)
+{
+    unsigned depth = 0;
+
+    while (s->at < s->len) {
+        char c = s->text[s->at];
+        bool ok = true;
+
+        if (c == '"')
+            ok = scan_string(s);
+        else if (c == '-' || (c >= '0' && c <= '9'))
+            ok = scan_number(s);
+        else if (c == '{' || c == '[')
+            ok = ++depth <= JSON_DEPTH_MAX;
+        else if (c == '}' || c == ']')
+            depth -= depth > 0;
+        else
+            ok = c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ',' || c == ':' ||
+                 (c >= 'a' && c <= 'z');
+        if (!ok)
+            return false;
+        if (c != '"' && c != '-' && !(c >= '0' && c <= '9'))
+            s->at++;
     }
     return true;
 }
 
-/* Turn the marked strings below `v` into raw text. Nesting is bounded by JSON_DEPTH_MAX. */
+/* Turn marked strings into raw numbers, in place. False: a name or an infinite number among them.
+ */
 static bool unmark(cJSON *v)
 {
-    const size_t skip = sizeof BIG_PREFIX - 1;
-
     for (; v; v = v->next) {
-        if (v->child && !unmark(v->child))
+        if (v->string && v->string[0] == RAW_MARK)
+            return false; /* a number in the place of a name */
+        if (cJSON_IsString(v) && v->valuestring[0] == RAW_MARK) {
+            memmove(v->valuestring, v->valuestring + 1, strlen(v->valuestring));
+            v->type = (v->type & ~0xff) | cJSON_Raw;
+        } else if (cJSON_IsNumber(v) && !num_is_finite(v->valuedouble)) {
             return false;
-        if (cJSON_IsString(v) && strncmp(v->valuestring, BIG_PREFIX, skip) == 0) {
-            char *digits = v->valuestring + skip;
-            if (!integer_text(digits))
-                return false;
-            memmove(v->valuestring, digits, strlen(digits) + 1);
-            v->type = cJSON_Raw;
+        } else if (v->child && !unmark(v->child)) {
+            return false;
         }
     }
     return true;
 }
 
-static size_t skip_space(const char *s, size_t len, size_t at)
+static cJSON *parse_scanned(struct scan *s, size_t *reterr_offset)
 {
-    while (at < len && (s[at] == ' ' || s[at] == '\n' || s[at] == '\r' || s[at] == '\t'))
+    const char *text = s->any_marked ? s->marked.data : s->text;
+    size_t len = s->any_marked ? s->marked.len : s->len;
+    const char *end = NULL;
+    cJSON *v = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+    size_t at = end ? (size_t)(end - text) : 0;
+
+    while (v && at < len && strchr(" \t\r\n", text[at]))
         at++;
-    return at;
+    if (v && at == len && (!(s->any_marked || s->any_exponent) || unmark(v)))
+        return v;
+    cJSON_Delete(v);
+    if (reterr_offset)
+        *reterr_offset = at < s->len ? at : s->len;
+    return NULL;
 }
 
 cJSON *json_parse(const char *text, size_t len, size_t *reterr_offset)
 {
-    const char *end = NULL;
-    char *marked = NULL;
+    struct scan s = {.text = text, .len = len, .marked = STRBUF_INIT};
     cJSON *v = NULL;
-    size_t marked_len = 0, bad = 0;
 
-    if (len <= JSON_BYTES_MAX && utf8_valid((const unsigned char *)text, len, &bad))
-        marked = mark_big_integers(text, len, &marked_len, &bad);
-    if (marked && skip_space(marked, marked_len, 0) < marked_len) {
-        v = cJSON_ParseWithLengthOpts(marked, marked_len + 1, &end, false);
-        bad = end ? (size_t)(end - marked) : 0;
+    if (len > JSON_BYTES_MAX || !scan_text(&s)) {
+        if (reterr_offset)
+            *reterr_offset = len > JSON_BYTES_MAX ? JSON_BYTES_MAX : s.at;
+        goto out;
     }
-    if (v && (skip_space(marked, marked_len, bad) != marked_len || !unmark(v))) {
-        cJSON_Delete(v);
-        v = NULL;
-    }
-    free(marked);
-    if (!v && reterr_offset)
-        *reterr_offset = bad < len ? bad : len;
+    if (s.any_marked)
+        strbuf_add(&s.marked, text + s.copied, len - s.copied);
+    if (s.marked.failed)
+        goto out;
+    v = parse_scanned(&s, reterr_offset);
+out:
+    strbuf_release(&s.marked);
     return v;
 }
 
@@ -183,106 +232,133 @@ void json_free(cJSON *v)
 }
 
 /* ---- writing
- * ---------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------- */
 
 static void add_number(struct strbuf *b, double value)
 {
     char digits[40];
     struct text t;
 
-    text_init(&t, digits, sizeof digits);
     if (!num_is_finite(value)) {
-        strbuf_adds(b, "null");
+        strbuf_adds(b, "null"); /* JSON has no word for it */
         return;
     }
-    if (value > -1e15 && value < 1e15 && value == (double)(int64_t)value)
+    text_init(&t, digits, sizeof digits);
+    if (is_exact_integer(value))
         text_add_int(&t, (int64_t)value);
     else
         text_add_float(&t, value);
     strbuf_add(b, digits, t.len);
 }
 
-static int by_name(const void *left, const void *right)
-{
-    const cJSON *const *a = left, *const *b = right;
+struct slot {
+    const cJSON *item;
+    size_t seq;
+};
 
-    return strcmp((*a)->string, (*b)->string);
+static int compare_slots(const void *left, const void *right)
+{
+    const struct slot *a = left, *b = right;
+    int order =
+        strcmp(a->item->string ? a->item->string : "", b->item->string ? b->item->string : "");
+
+    if (order)
+        return order;
+    return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
 static void add_value(struct strbuf *b, const cJSON *v, bool sorted);
 
-static void add_member(struct strbuf *b, const cJSON *m, bool first, bool sorted)
+static void add_member(struct strbuf *b, const cJSON *v, bool sorted)
 {
-    if (!first)
-        strbuf_addc(b, ',');
-    strbuf_add_json(b, m->string, strlen(m->string));
+    const char *name = v->string ? v->string : "";
+
+    strbuf_add_json(b, name, strlen(name));
     strbuf_addc(b, ':');
-    add_value(b, m, sorted);
+    add_value(b, v, sorted);
 }
 
-static void add_members_sorted(struct strbuf *b, const cJSON *v)
+static void add_sorted_members(struct strbuf *b, const cJSON *obj)
 {
-    size_t n = (size_t)cJSON_GetArraySize(v), i = 0;
-    const cJSON **all = n > 0 ? malloc(n * sizeof(cJSON *)) : NULL;
+    size_t count = 0, i = 0;
+    struct slot *slots;
 
-    if (n > 0 && !all) {
+    for (const cJSON *v = obj->child; v; v = v->next)
+        count++;
+    if (count == 0)
+        return;
+    slots = malloc(count * sizeof *slots);
+    if (!slots) {
         b->failed = true;
         return;
     }
-    for (const cJSON *m = v->child; m; m = m->next)
-        all[i++] = m;
-    if (n > 1)
-        qsort((void *)all, n, sizeof *all, by_name);
-    for (i = 0; i < n; i++)
-        add_member(b, all[i], i == 0, true);
-    free((void *)all);
-}
-
-static void add_object(struct strbuf *b, const cJSON *v, bool sorted)
-{
-    strbuf_addc(b, '{');
-    if (sorted) {
-        add_members_sorted(b, v);
-    } else {
-        for (const cJSON *m = v->child; m; m = m->next)
-            add_member(b, m, m == v->child, false);
+    for (const cJSON *v = obj->child; v; v = v->next, i++)
+        slots[i] = (struct slot){v, i};
+    qsort(slots, count, sizeof *slots, compare_slots);
+    for (i = 0; i < count; i++) {
+        if (i)
+            strbuf_addc(b, ',');
+        add_member(b, slots[i].item, true);
     }
-    strbuf_addc(b, '}');
+    free(slots);
 }
 
 static void add_value(struct strbuf *b, const cJSON *v, bool sorted)
 {
-    if (cJSON_IsObject(v)) {
-        add_object(b, v, sorted);
-    } else if (cJSON_IsArray(v)) {
+    switch (v->type & 0xff) {
+    case cJSON_False:
+        strbuf_adds(b, "false");
+        break;
+    case cJSON_True:
+        strbuf_adds(b, "true");
+        break;
+    case cJSON_Number:
+        add_number(b, v->valuedouble);
+        break;
+    case cJSON_Raw:
+        strbuf_adds(b, v->valuestring);
+        break;
+    case cJSON_String:
+        strbuf_add_json(b, v->valuestring, strlen(v->valuestring));
+        break;
+    case cJSON_Array:
         strbuf_addc(b, '[');
-        for (const cJSON *e = v->child; e; e = e->next) {
-            if (e != v->child)
+        for (const cJSON *item = v->child; item; item = item->next) {
+            if (item != v->child)
                 strbuf_addc(b, ',');
-            add_value(b, e, sorted);
+            add_value(b, item, sorted);
         }
         strbuf_addc(b, ']');
-    } else if (cJSON_IsString(v)) {
-        strbuf_add_json(b, v->valuestring, strlen(v->valuestring));
-    } else if (cJSON_IsRaw(v)) {
-        strbuf_adds(b, v->valuestring);
-    } else if (cJSON_IsNumber(v)) {
-        add_number(b, v->valuedouble);
-    } else {
-        strbuf_adds(b, cJSON_IsTrue(v) ? "true" : cJSON_IsFalse(v) ? "false" : "null");
+        break;
+    case cJSON_Object:
+        strbuf_addc(b, '{');
+        if (sorted)
+            add_sorted_members(b, v);
+        for (const cJSON *item = sorted ? NULL : v->child; item; item = item->next) {
+            if (item != v->child)
+                strbuf_addc(b, ',');
+            add_member(b, item, sorted);
+        }
+        strbuf_addc(b, '}');
+        break;
+    default:
+        strbuf_adds(b, "null");
     }
 }
 
 void json_add_to(struct strbuf *b, const cJSON *v)
 {
-    add_value(b, v, false);
+    if (v)
+        add_value(b, v, false);
+    else
+        strbuf_adds(b, "null");
 }
 
 char *json_print(const cJSON *v)
 {
     struct strbuf b = STRBUF_INIT;
 
-    add_value(&b, v, false);
+    json_add_to(&b, v);
     return strbuf_detach(&b);
 }
 
@@ -290,32 +366,41 @@ char *json_print_sorted(const cJSON *v)
 {
     struct strbuf b = STRBUF_INIT;
 
-    add_value(&b, v, true);
+    if (v)
+        add_value(&b, v, true);
+    else
+        strbuf_adds(&b, "null");
     return strbuf_detach(&b);
 }
 
 /* ---- looking
- * ---------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------- */
 
 cJSON *json_get(const cJSON *obj, const char *name)
 {
-    return cJSON_IsObject(obj) ? cJSON_GetObjectItemCaseSensitive(obj, name) : NULL;
+    if (!cJSON_IsObject(obj))
+        return NULL;
+    for (cJSON *v = obj->child; v; v = v->next)
+        if (v->string && strcmp(v->string, name) == 0)
+            return v;
+    return NULL;
 }
 
 cJSON *json_at(const cJSON *obj, ...)
 {
-    const cJSON *at = obj;
-    cJSON *found = NULL;
+    cJSON *v = NULL;
     const char *name;
     va_list names;
 
     va_start(names, obj);
-    while ((name = va_arg(names, const char *)) != NULL) {
-        found = json_get(at, name);
-        at = found;
+    for (name = va_arg(names, const char *); name; name = va_arg(names, const char *)) {
+        v = json_get(obj, name);
+        if (!v)
+            break;
+        obj = v;
     }
     va_end(names);
-    return found;
+    return v;
 }
 
 const char *json_str(const cJSON *obj, const char *name)
@@ -336,18 +421,7 @@ bool json_bool(const cJSON *obj, const char *name, bool otherwise)
 {
     const cJSON *v = json_get(obj, name);
 
-    return cJSON_IsBool(v) ? cJSON_IsTrue(v) != 0 : otherwise;
-}
-
-bool json_as_int(const cJSON *v, int64_t *ret_value)
-{
-    if (cJSON_IsRaw(v))
-        return num_parse_int(v->valuestring, strlen(v->valuestring), ret_value);
-    if (!cJSON_IsNumber(v) || !(v->valuedouble > -9.2e18 && v->valuedouble < 9.2e18) ||
-        v->valuedouble != (double)(int64_t)v->valuedouble)
-        return false;
-    *ret_value = (int64_t)v->valuedouble;
-    return true;
+    return cJSON_IsBool(v) ? cJSON_IsTrue(v) : otherwise;
 }
 
 int64_t json_int(const cJSON *obj, const char *name, int64_t otherwise)
@@ -357,32 +431,48 @@ int64_t json_int(const cJSON *obj, const char *name, int64_t otherwise)
     return json_as_int(json_get(obj, name), &value) ? value : otherwise;
 }
 
-/* ---- making
- * ----------------------------------------------------------------------------------------- */
+bool json_as_int(const cJSON *v, int64_t *ret_value)
+{
+    if (cJSON_IsRaw(v))
+        return v->valuestring && num_parse_int(v->valuestring, strlen(v->valuestring), ret_value);
+    if (!cJSON_IsNumber(v) || !(v->valuedouble >= -0x1p63 && v->valuedouble < 0x1p63) ||
+        v->valuedouble != (double)(int64_t)v->valuedouble)
+        return false;
+    *ret_value = (int64_t)v->valuedouble;
+    return true;
+}
 
 cJSON *json_new_int(int64_t value)
 {
     char digits[24];
     struct text t;
 
-    if (value > -1000000000000000 && value < 1000000000000000)
+    if (value > -(int64_t)INTEGER_EXACT_MAX && value < (int64_t)INTEGER_EXACT_MAX)
         return cJSON_CreateNumber((double)value);
     text_init(&t, digits, sizeof digits);
     text_add_int(&t, value);
     return cJSON_CreateRaw(digits);
 }
 
+/* ---- changing
+ * ------------------------------------------------------------------------------------- */
+
 int json_set(cJSON *obj, const char *name, cJSON *value)
 {
-    bool ok;
+    cJSON *old = json_get(obj, name);
+    bool done;
 
-    if (!value)
-        return -ENOMEM;
-    if (json_get(obj, name))
-        ok = cJSON_ReplaceItemInObjectCaseSensitive(obj, name, value) != 0;
+    if (!value || !cJSON_IsObject(obj)) {
+        cJSON_Delete(value);
+        return -ENOMEM; /* a member that could not be made, or has nowhere to go */
+    }
+    if (old && old == value)
+        return 0;
+    if (old)
+        done = cJSON_ReplaceItemInObjectCaseSensitive(obj, name, value);
     else
-        ok = cJSON_AddItemToObject(obj, name, value) != 0;
-    if (ok)
+        done = cJSON_AddItemToObject(obj, name, value);
+    if (done)
         return 0;
     cJSON_Delete(value);
     return -ENOMEM;
@@ -405,8 +495,10 @@ int json_set_bool(cJSON *obj, const char *name, bool value)
 
 void json_remove(cJSON *obj, const char *name)
 {
-    if (cJSON_IsObject(obj))
-        cJSON_DeleteItemFromObjectCaseSensitive(obj, name);
+    cJSON *v = json_get(obj, name);
+
+    if (v)
+        cJSON_Delete(cJSON_DetachItemViaPointer(obj, v));
 }
 
 cJSON *json_child_object(cJSON *obj, const char *name)
@@ -415,70 +507,103 @@ cJSON *json_child_object(cJSON *obj, const char *name)
 
     if (cJSON_IsObject(child))
         return child;
-    return json_set(obj, name, cJSON_CreateObject()) == 0 ? json_get(obj, name) : NULL;
+    child = cJSON_CreateObject();
+    return json_set(obj, name, child) ? NULL : child;
 }
 
 cJSON *json_copy(const cJSON *v)
 {
-    return cJSON_Duplicate(v, true);
+    return v ? cJSON_Duplicate(v, 1) : NULL;
 }
 
-/* ---- comparing
- * -------------------------------------------------------------------------------------- */
-
-static bool is_numeric(const cJSON *v)
+static bool is_number(const cJSON *v)
 {
     return cJSON_IsNumber(v) || cJSON_IsRaw(v);
 }
 
-static bool numbers_equal(const cJSON *a, const cJSON *b)
+static double as_double(const cJSON *v)
 {
-    int64_t x, y;
-    bool ax = json_as_int(a, &x), by = json_as_int(b, &y);
+    double value = 0;
 
-    if (ax || by)
-        return ax && by && x == y;
-    if (cJSON_IsRaw(a) || cJSON_IsRaw(b))
-        return cJSON_IsRaw(a) && cJSON_IsRaw(b) && strcmp(a->valuestring, b->valuestring) == 0;
-    return a->valuedouble == b->valuedouble;
+    if (!cJSON_IsRaw(v))
+        return v->valuedouble;
+    return num_parse(v->valuestring, strlen(v->valuestring), &value) ? value : 0;
 }
 
-static bool arrays_equal(const cJSON *a, const cJSON *b)
+static bool numbers_equal(const cJSON *a, const cJSON *b)
 {
-    const cJSON *x = a->child, *y = b->child;
+    int64_t left, right;
+    bool left_whole = json_as_int(a, &left), right_whole = json_as_int(b, &right);
 
-    while (x && y && json_equal(x, y)) {
-        x = x->next;
-        y = y->next;
-    }
-    return !x && !y;
+    if (left_whole && right_whole)
+        return left == right;
+    if (cJSON_IsRaw(a) && cJSON_IsRaw(b))
+        return strcmp(a->valuestring, b->valuestring) == 0;
+    return as_double(a) == as_double(b);
 }
 
 static bool objects_equal(const cJSON *a, const cJSON *b)
 {
-    if (cJSON_GetArraySize(a) != cJSON_GetArraySize(b))
-        return false;
-    for (const cJSON *m = a->child; m; m = m->next) {
-        const cJSON *other = json_get(b, m->string);
-        if (!other || !json_equal(m, other))
+    size_t a_count = 0, b_count = 0;
+
+    for (const cJSON *v = b->child; v; v = v->next)
+        b_count++;
+    for (const cJSON *v = a->child; v; v = v->next, a_count++) {
+        const cJSON *other = v->string ? json_get(b, v->string) : NULL;
+
+        if (!other || !json_equal(v, other))
             return false;
     }
-    return true;
+    return a_count == b_count;
+}
+
+static bool arrays_equal(const cJSON *a, const cJSON *b)
+{
+    const cJSON *left = a->child, *right = b->child;
+
+    for (; left && right; left = left->next, right = right->next)
+        if (!json_equal(left, right))
+            return false;
+    return !left && !right;
 }
 
 bool json_equal(const cJSON *a, const cJSON *b)
 {
     if (!a || !b)
         return a == b;
-    if (is_numeric(a) && is_numeric(b))
+    if (is_number(a) && is_number(b))
         return numbers_equal(a, b);
     if ((a->type & 0xff) != (b->type & 0xff))
         return false;
     if (cJSON_IsString(a))
         return strcmp(a->valuestring, b->valuestring) == 0;
+    if (cJSON_IsObject(a))
+        return objects_equal(a, b);
     if (cJSON_IsArray(a))
         return arrays_equal(a, b);
-    return cJSON_IsObject(a) ? objects_equal(a, b) : true;
+    return true; /* null, true, false */
+}
+
+static int merge_member(cJSON *target, const cJSON *patch)
+{
+    cJSON *old = json_get(target, patch->string);
+
+    if (cJSON_IsNull(patch)) {
+        json_remove(target, patch->string);
+        return 0;
+    }
+    if (cJSON_IsObject(old) && cJSON_IsObject(patch)) {
+        for (const cJSON *p = patch->child; p; p = p->next) {
+            int err = merge_member(old, p);
+
+            if (err)
+                return err;
+        }
+        return 0;
+    }
+    if (!cJSON_IsObject(patch))
+        return json_set(target, patch->string, json_copy(patch));
+    return json_set(target, patch->string, json_merge_patch(NULL, patch)); /* drops its nulls */
 }
 
 cJSON *json_merge_patch(cJSON *target, const cJSON *patch)
@@ -491,14 +616,11 @@ cJSON *json_merge_patch(cJSON *target, const cJSON *patch)
         cJSON_Delete(target);
         target = cJSON_CreateObject();
     }
-    for (const cJSON *m = patch->child; target && m; m = m->next) {
-        cJSON *old;
-        if (cJSON_IsNull(m)) {
-            json_remove(target, m->string);
-            continue;
+    for (const cJSON *p = target ? patch->child : NULL; p; p = p->next) {
+        if (merge_member(target, p)) {
+            cJSON_Delete(target);
+            return NULL;
         }
-        old = cJSON_DetachItemFromObjectCaseSensitive(target, m->string);
-        json_set(target, m->string, json_merge_patch(old, m));
     }
     return target;
 }

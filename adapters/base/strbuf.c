@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CAP_MIN 64u
+
 void strbuf_release(struct strbuf *b)
 {
     free(b->data);
-    memset(b, 0, sizeof *b);
+    *b = (struct strbuf)STRBUF_INIT;
 }
 
 void strbuf_clear(struct strbuf *b)
@@ -19,19 +21,21 @@ void strbuf_clear(struct strbuf *b)
         b->data[0] = '\0';
 }
 
-/* Room for `more` bytes and the NUL. */
+/* Make room for `more` bytes and the NUL. */
 static bool reserve(struct strbuf *b, size_t more)
 {
-    size_t cap = b->cap > 0 ? b->cap : 64;
+    size_t need, cap;
     char *data;
 
-    if (b->failed || more > SIZE_MAX / 2 - b->len - 1) {
+    if (b->failed || more > SIZE_MAX / 2 - 1 - b->len) {
         b->failed = true;
         return false;
     }
-    if (b->len + more + 1 <= b->cap)
+    need = b->len + more + 1;
+    if (need <= b->cap)
         return true;
-    while (cap < b->len + more + 1)
+    cap = b->cap ? b->cap : CAP_MIN;
+    while (cap < need)
         cap *= 2;
     data = realloc(b->data, cap);
     if (!data) {
@@ -47,7 +51,7 @@ void strbuf_add(struct strbuf *b, const char *bytes, size_t len)
 {
     if (!reserve(b, len))
         return;
-    if (len > 0)
+    if (len)
         memcpy(b->data + b->len, bytes, len);
     b->len += len;
     b->data[b->len] = '\0';
@@ -70,7 +74,9 @@ void strbuf_addv(struct strbuf *b, const char *format, va_list args)
 
     va_copy(again, args);
     len = vsnprintf(NULL, 0, format, args);
-    if (len >= 0 && reserve(b, (size_t)len)) {
+    if (len < 0)
+        b->failed = true;
+    else if (reserve(b, (size_t)len)) {
         vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
         b->len += (size_t)len;
     }
@@ -86,44 +92,100 @@ void strbuf_addf(struct strbuf *b, const char *format, ...)
     va_end(args);
 }
 
+/* Bytes of the well-formed UTF-8 character at `s`, or 0. */
+static size_t utf8_length(const unsigned char *s, size_t len)
+{
+    size_t need;
+    unsigned char low = 0x80, high = 0xbf;
+
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] >= 0xc2 && s[0] <= 0xdf) {
+        need = 2;
+    } else if (s[0] >= 0xe0 && s[0] <= 0xef) {
+        need = 3;
+        low = s[0] == 0xe0 ? 0xa0 : 0x80;
+        high = s[0] == 0xed ? 0x9f : 0xbf;
+    } else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
+        need = 4;
+        low = s[0] == 0xf0 ? 0x90 : 0x80;
+        high = s[0] == 0xf4 ? 0x8f : 0xbf;
+    } else {
+        return 0;
+    }
+    if (len < need || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < need; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return need;
+}
+
 static void add_escaped(struct strbuf *b, unsigned char c)
 {
+    static const char hex[] = "0123456789abcdef";
+    char u[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+
     switch (c) {
     case '"':
-        strbuf_adds(b, "\\\"");
+        strbuf_add(b, "\\\"", 2);
         break;
     case '\\':
-        strbuf_adds(b, "\\\\");
+        strbuf_add(b, "\\\\", 2);
+        break;
+    case '\b':
+        strbuf_add(b, "\\b", 2);
+        break;
+    case '\f':
+        strbuf_add(b, "\\f", 2);
         break;
     case '\n':
-        strbuf_adds(b, "\\n");
+        strbuf_add(b, "\\n", 2);
         break;
     case '\r':
-        strbuf_adds(b, "\\r");
+        strbuf_add(b, "\\r", 2);
         break;
     case '\t':
-        strbuf_adds(b, "\\t");
+        strbuf_add(b, "\\t", 2);
         break;
     default:
-        strbuf_addf(b, "\\u%04x", c);
-        break;
+        strbuf_add(b, u, sizeof u);
     }
 }
 
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
 {
-    size_t from = 0;
+    const unsigned char *bytes = (const unsigned char *)s;
+    size_t start = 0, i = 0;
 
     strbuf_addc(b, '"');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
+    while (i < len) {
+        unsigned char c = bytes[i];
+        size_t n;
+
+        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+            i++;
             continue;
-        strbuf_add(b, s + from, i - from);
-        add_escaped(b, c);
-        from = i + 1;
+        }
+        n = utf8_length(bytes + i, len - i);
+        /* encoding/json escapes the two line separators, for the sake of JavaScript */
+        bool separator =
+            n == 3 && c == 0xe2 && bytes[i + 1] == 0x80 && (bytes[i + 2] & 0xfe) == 0xa8;
+        if (n > 1 && !separator) {
+            i += n;
+            continue;
+        }
+        strbuf_add(b, s + start, i - start);
+        if (n == 0)
+            strbuf_adds(b, "\\ufffd");
+        else if (n == 1)
+            add_escaped(b, c);
+        else
+            strbuf_adds(b, bytes[i + 2] == 0xa8 ? "\\u2028" : "\\u2029");
+        i += n ? n : 1;
+        start = i;
     }
-    strbuf_add(b, s + from, len - from);
+    strbuf_add(b, s + start, len - start);
     strbuf_addc(b, '"');
 }
 
@@ -134,14 +196,14 @@ const char *strbuf_str(const struct strbuf *b)
 
 char *strbuf_detach(struct strbuf *b)
 {
-    char *data;
+    char *data = NULL;
 
-    if (b->failed || !reserve(b, 0)) {
-        strbuf_release(b);
-        return NULL;
+    if (!b->data)
+        strbuf_add(b, "", 0);
+    if (!b->failed) {
+        data = b->data;
+        b->data = NULL;
     }
-    b->data[b->len] = '\0';
-    data = b->data;
-    memset(b, 0, sizeof *b);
+    strbuf_release(b);
     return data;
 }
