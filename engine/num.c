@@ -240,8 +240,6 @@ enum duration_error duration_parse(const char *s, size_t len, int64_t *ret_nanos
     bool negative = false;
     uint64_t sum = 0;
 
-    *reterr_unit = NULL;
-    *reterr_unit_len = 0;
     if (at < end && (*at == '-' || *at == '+'))
         negative = *at++ == '-';
     if (end - at == 1 && *at == '0') {
@@ -263,8 +261,10 @@ enum duration_error duration_parse(const char *s, size_t len, int64_t *ret_nanos
             return DURATION_NO_UNIT;
         ns = unit_ns(unit, (size_t)(at - unit));
         if (ns == 0) {
-            *reterr_unit = unit;
-            *reterr_unit_len = (size_t)(at - unit);
+            if (reterr_unit)
+                *reterr_unit = unit;
+            if (reterr_unit_len)
+                *reterr_unit_len = (size_t)(at - unit);
             return DURATION_UNKNOWN_UNIT;
         }
         if (g.whole > limit / ns)

@@ -18,8 +18,9 @@ bool num_parse_int(const char *s, size_t len, int64_t *ret_value);
 enum duration_error { DURATION_OK, DURATION_INVALID, DURATION_NO_UNIT, DURATION_UNKNOWN_UNIT };
 /*
  * Go's duration syntax: optional sign, then <decimal><unit> groups, units ns us µs μs ms s m h; or
- * "0". ret_nanoseconds     set on success reterr_unit/_len    the culprit unit of
- * DURATION_UNKNOWN_UNIT, or NULL
+ * "0".
+ *   ret_nanoseconds     set on success
+ *   reterr_unit, _len   the culprit unit, set with DURATION_UNKNOWN_UNIT; NULL = not asked for
  */
 enum duration_error duration_parse(const char *s, size_t len, int64_t *ret_nanoseconds,
                                    const char **reterr_unit, size_t *reterr_unit_len);
