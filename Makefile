@@ -31,6 +31,7 @@ ENGINE_SRCS := \
 # ---- sim/ ---------------------------------------------------------------------------------------------
 SIM_SRCS := \
 	sim/evq.c \
+	sim/forecast.c \
 	sim/metric.c \
 	sim/record.c \
 	sim/rng.c \
@@ -60,20 +61,28 @@ ROUTER_SRCS := \
 	adapters/router/features.c \
 	adapters/router/resources.c
 
-ADAPTER_SRCS = $(CLI_FRAME_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
+STORE_SRCS := \
+	adapters/store/rows.c \
+	adapters/store/store.c
+
+ADAPTER_SRCS = $(CLI_FRAME_SRCS) $(STORE_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
 	tests/unit/test_arena.c \
 	tests/unit/test_cli.c \
+	tests/unit/test_forecast.c \
 	tests/unit/test_json.c \
 	tests/unit/test_num.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rng.c \
-	tests/unit/test_router_features.c
+	tests/unit/test_router_features.c \
+	tests/unit/test_store.c
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
-	tests/golden/cli.sh
+	scripts/purity.sh \
+	tests/golden/cli.sh \
+	tests/golden/purity_check.sh
 
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -95,6 +104,12 @@ $(BUILD)/.deps-%: scripts/deps.sh
 $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-build
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# files that the program carries: reports/x.sql becomes the array x_sql in reports/x.sql.h
+$(BUILD)/gen/%.h: % scripts/embed.sh
+	@mkdir -p $(@D)
+	@scripts/embed.sh $(subst .,_,$(subst -,_,$(notdir $*))) $* >$@
+$(call obj,adapters/store/store.c): $(BUILD)/gen/reports/schema.sql.h $(BUILD)/gen/reports/views.sql.h
 
 $(BUILD)/libengine.a: $(call obj,$(ENGINE_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^
