@@ -80,6 +80,7 @@ UNIT_TESTS := \
 	tests/unit/test_store.c
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
+	tests/conformance/rollouts.sh \
 	scripts/purity.sh \
 	tests/golden/cli.sh \
 	tests/golden/purity_check.sh
@@ -89,11 +90,11 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
 LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 
-.PHONY: all check clean deps
+.PHONY: all check conformance clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/.deps-build $(if $(CLI_SRCS),$(BUILD)/coalmine)
+all: $(BUILD)/.deps-build $(if $(CLI_SRCS),$(BUILD)/coalmine) $(BUILD)/conformance
 
 deps: ; scripts/deps.sh build check
 $(BUILD)/.deps-%: scripts/deps.sh
@@ -120,6 +121,16 @@ $(BUILD)/libadapters.a: $(call obj,$(ADAPTER_SRCS))
 
 $(BUILD)/coalmine: $(call obj,$(CLI_SRCS)) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+
+# Recorded rollouts against the engine: build/conformance FILE.jsonl[.gz]...
+CONFORMANCE_SRCS := \
+	tests/conformance/rollouts.c \
+	tests/conformance/spec_json.c
+$(BUILD)/conformance: $(call obj,$(CONFORMANCE_SRCS)) $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+
+conformance: $(BUILD)/conformance
+	$(BUILD)/conformance tests/conformance/flagger-1.44.jsonl.gz
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIBS) | $(BUILD)/.deps-check
 	@mkdir -p $(@D)
