@@ -58,8 +58,30 @@ CLI_FRAME_SRCS := \
 	adapters/cli/help.c
 
 ROUTER_SRCS := \
+	adapters/router/affinity.c \
+	adapters/router/apisix.c \
+	adapters/router/apply.c \
+	adapters/router/appmesh.c \
+	adapters/router/appmesh_common.c \
+	adapters/router/appmesh_v1beta2.c \
+	adapters/router/build.c \
+	adapters/router/canary_shape.c \
+	adapters/router/contour.c \
 	adapters/router/features.c \
-	adapters/router/resources.c
+	adapters/router/gateway.c \
+	adapters/router/gloo.c \
+	adapters/router/istio.c \
+	adapters/router/knative.c \
+	adapters/router/kubernetes.c \
+	adapters/router/kuma.c \
+	adapters/router/nginx.c \
+	adapters/router/objectmap.c \
+	adapters/router/resources.c \
+	adapters/router/router.c \
+	adapters/router/shape.c \
+	adapters/router/skipper.c \
+	adapters/router/smi.c \
+	adapters/router/traefik.c
 
 STORE_SRCS := \
 	adapters/store/rows.c \
@@ -82,8 +104,11 @@ UNIT_TESTS := \
 CHECK_SCRIPTS := \
 	tests/conformance/rollouts.sh \
 	scripts/purity.sh \
+	tests/conformance/routers.sh \
 	tests/golden/cli.sh \
 	tests/golden/purity_check.sh
+# programs that those scripts need
+CHECK_PROGRAMS = $(BUILD)/conformance-routers
 
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -136,7 +161,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIBS) | $(BUILD)/.deps-check
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(shell pkg-config --libs check) $(LDLIBS_ALL)
 
-check: $(BUILD)/.deps-check all $(UNIT_BINS)
+$(BUILD)/conformance-routers: $(BUILD)/obj/tests/conformance/routers.o $(LIBS) | $(BUILD)/.deps-check
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL) -lz
+
+check: $(BUILD)/.deps-check all $(UNIT_BINS) $(CHECK_PROGRAMS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
 
 clean:
