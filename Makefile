@@ -18,6 +18,7 @@ LDLIBS_ALL = -lyaml -lcjson -lsqlite3 -lcurl -lmicrohttpd -lcrypto -lpthread -lm
 
 # ---- engine/: pure. make check proves it (scripts/purity.sh) ------------------------------------------
 ENGINE_SRCS := \
+	engine/checksum.c \
 	engine/decimal.c \
 	engine/engine.c \
 	engine/judge.c \
@@ -58,40 +59,38 @@ CLI_FRAME_SRCS := \
 	adapters/cli/help.c
 
 ROUTER_SRCS := \
-	adapters/router/affinity.c \
-	adapters/router/apisix.c \
-	adapters/router/apply.c \
-	adapters/router/appmesh.c \
-	adapters/router/appmesh_common.c \
-	adapters/router/appmesh_v1beta2.c \
-	adapters/router/build.c \
-	adapters/router/canary_shape.c \
-	adapters/router/contour.c \
 	adapters/router/features.c \
-	adapters/router/gateway.c \
-	adapters/router/gloo.c \
-	adapters/router/istio.c \
-	adapters/router/knative.c \
-	adapters/router/kubernetes.c \
-	adapters/router/kuma.c \
-	adapters/router/nginx.c \
-	adapters/router/objectmap.c \
-	adapters/router/resources.c \
-	adapters/router/router.c \
-	adapters/router/shape.c \
-	adapters/router/skipper.c \
-	adapters/router/smi.c \
-	adapters/router/traefik.c
+	adapters/router/resources.c
 
 STORE_SRCS := \
 	adapters/store/rows.c \
 	adapters/store/store.c
 
-ADAPTER_SRCS = $(CLI_FRAME_SRCS) $(STORE_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
+METRICS_SRCS := \
+	adapters/hook/hook.c \
+	adapters/metrics/answer_json.c \
+	adapters/metrics/builtin.c \
+	adapters/metrics/gotext.c \
+	adapters/metrics/provider.c \
+	adapters/metrics/provider_datadog.c \
+	adapters/metrics/provider_dynatrace.c \
+	adapters/metrics/provider_graphite.c \
+	adapters/metrics/provider_newrelic.c \
+	adapters/metrics/provider_prometheus.c \
+	adapters/metrics/provider_run.c \
+	adapters/metrics/template_exec.c \
+	adapters/metrics/template_func.c \
+	adapters/metrics/template_lex.c \
+	adapters/metrics/template_parse.c \
+	adapters/metrics/url.c \
+	adapters/notify/notify.c
+
+ADAPTER_SRCS = $(METRICS_SRCS) $(CLI_FRAME_SRCS) $(STORE_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
 	tests/unit/test_arena.c \
+	tests/unit/test_checksum.c \
 	tests/unit/test_cli.c \
 	tests/unit/test_forecast.c \
 	tests/unit/test_json.c \
@@ -102,24 +101,21 @@ UNIT_TESTS := \
 	tests/unit/test_store.c
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
-	tests/conformance/rollouts.sh \
+	tests/conformance/adapters.sh \
 	scripts/purity.sh \
-	tests/conformance/routers.sh \
 	tests/golden/cli.sh \
 	tests/golden/purity_check.sh
-# programs that those scripts need
-CHECK_PROGRAMS = $(BUILD)/conformance-routers
 
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
 LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 
-.PHONY: all check conformance clean deps
+.PHONY: all check clean deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/.deps-build $(if $(CLI_SRCS),$(BUILD)/coalmine) $(BUILD)/conformance
+all: $(BUILD)/.deps-build $(if $(CLI_SRCS),$(BUILD)/coalmine)
 
 deps: ; scripts/deps.sh build check
 $(BUILD)/.deps-%: scripts/deps.sh
@@ -147,24 +143,15 @@ $(BUILD)/libadapters.a: $(call obj,$(ADAPTER_SRCS))
 $(BUILD)/coalmine: $(call obj,$(CLI_SRCS)) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
-# Recorded rollouts against the engine: build/conformance FILE.jsonl[.gz]...
-CONFORMANCE_SRCS := \
-	tests/conformance/rollouts.c \
-	tests/conformance/spec_json.c
-$(BUILD)/conformance: $(call obj,$(CONFORMANCE_SRCS)) $(LIBS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
-
-conformance: $(BUILD)/conformance
-	$(BUILD)/conformance tests/conformance/flagger-1.44.jsonl.gz
-
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIBS) | $(BUILD)/.deps-check
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(shell pkg-config --libs check) $(LDLIBS_ALL)
 
-$(BUILD)/conformance-routers: $(BUILD)/obj/tests/conformance/routers.o $(LIBS) | $(BUILD)/.deps-check
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL) -lz
+$(BUILD)/conformance-adapters: $(BUILD)/obj/tests/conformance/adapters.o $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
-check: $(BUILD)/.deps-check all $(UNIT_BINS) $(CHECK_PROGRAMS)
+check: $(BUILD)/conformance-adapters
+check: $(BUILD)/.deps-check all $(UNIT_BINS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
 
 clean:
