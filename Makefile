@@ -99,6 +99,16 @@ UNIT_TESTS := \
 	tests/unit/test_rng.c \
 	tests/unit/test_router_features.c \
 	tests/unit/test_store.c
+# ---- scenarios -------------------------------------------------------------------------------------------
+SCENARIO_SRCS := \
+	adapters/scenario/field.c \
+	adapters/scenario/points.c \
+	adapters/scenario/series.c
+ADAPTER_SRCS += $(SCENARIO_SRCS)
+UNIT_TESTS += \
+	tests/unit/test_series.c \
+	tests/unit/test_sim.c
+
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
 	tests/conformance/adapters.sh \

@@ -32,7 +32,7 @@ struct actor {
     bool tick_missed;  /* one came due meanwhile */
     bool finalize_due; /* likewise the finalizer */
     uint8_t tick_kind;
-    uint8_t phase_before;
+    uint8_t phase_before, phase_seen;
     bool open;      /* a rollout is open */
     bool cancelled; /* and was called off */
     bool quiet;     /* the last tick found nothing to do after the last change */
@@ -282,7 +282,6 @@ static void put_check(struct sim *s, struct actor *a, const struct ask *ask,
     const struct note *note = verdict_note(&a->step, ask->index);
     struct row row = row_begin(s, a, ROW_CHECK);
     struct check_row *c = &row.u.check;
-    int64_t window_ns;
 
     if (ask->index >= spec->analysis.metric_count)
         return;
@@ -300,11 +299,7 @@ static void put_check(struct sim *s, struct actor *a, const struct ask *ask,
     c->primary_requests = answer->primary_requests;
     check_bounds(c, &spec->analysis.metrics[ask->index]);
     check_verdict(c, answer, note);
-    if (spec->analysis.metrics[ask->index].interval &&
-        duration_parse(spec->analysis.metrics[ask->index].interval,
-                       strlen(spec->analysis.metrics[ask->index].interval), &window_ns, NULL,
-                       NULL) == DURATION_OK)
-        c->window_ms = window_ns / NS_PER_MS;
+    c->window_ms = metric_window_ms(&spec->analysis.metrics[ask->index]);
     a->result.checks++;
     a->result.failed_checks += c->verdict != VERDICT_PASS && c->verdict != VERDICT_WAIT;
     if (listening(s))
@@ -381,9 +376,11 @@ static void follow_save(struct sim *s, struct actor *a, const struct answer *ans
 {
     uint8_t phase = a->world.stored.phase;
 
-    a->result.settled_ms = s->now_ms - s->epoch_ms;
     if (answer->outcome != OUTCOME_OK)
         return;
+    if (phase != a->phase_seen)
+        a->result.settled_ms = s->now_ms - s->epoch_ms;
+    a->phase_seen = phase;
     if (phase == PHASE_SUCCEEDED)
         end_rollout(s, a, a->cancelled ? ROLLOUT_CANCELLED : ROLLOUT_SUCCEEDED);
     else if (phase == PHASE_FAILED)

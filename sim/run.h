@@ -21,7 +21,7 @@ struct canary_result {
     int32_t primary_weight, canary_weight; /* routed at the end */
     uint32_t ticks, rollouts, checks, failed_checks;
     uint32_t succeeded, failed; /* rollouts that ended so */
-    ms_t settled_ms;            /* scenario time of the last status write */
+    ms_t settled_ms;            /* scenario time at which the phase changed last */
     ms_t outage_ms;             /* how long some requests met no ready pod */
     bool gone;                  /* deleted */
 };

@@ -540,6 +540,18 @@ static const struct metric_source *source_of(const struct world *w, const char *
     return NULL;
 }
 
+ms_t metric_window_ms(const struct metric_spec *m)
+{
+    const char *unit;
+    size_t unit_len;
+    int64_t ns;
+
+    if (!m->interval ||
+        duration_parse(m->interval, strlen(m->interval), &ns, &unit, &unit_len) != DURATION_OK)
+        return 0;
+    return ns / NS_PER_MS;
+}
+
 /* A value that no reasonable bound refuses. */
 static double healthy_value(const struct metric_spec *m, const struct ask *ask)
 {
@@ -576,7 +588,7 @@ static void answer_metric(struct world *w, const struct ask *ask, struct answer 
     uint32_t slot = ask->index % WORLD_METRICS_MAX;
     struct metric_query query;
     struct rng rng;
-    int64_t window_ns;
+    ms_t window;
 
     if (ask->index >= an->metric_count) {
         out->outcome = OUTCOME_FAILED;
@@ -596,9 +608,9 @@ static void answer_metric(struct world *w, const struct ask *ask, struct answer 
                                   .exposure = &w->exposure,
                                   .rng = &rng};
     rng.next = (uint64_t)query.call << 20;
-    if (metric->interval && duration_parse(metric->interval, strlen(metric->interval), &window_ns,
-                                           NULL, NULL) == DURATION_OK)
-        query.window_ms = window_ns / NS_PER_MS;
+    window = metric_window_ms(metric);
+    if (window > 0)
+        query.window_ms = window;
     source = source_of(w, metric->name);
     if (source)
         source->evaluate(source, &query, out);
