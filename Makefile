@@ -47,7 +47,9 @@ BASE_SRCS := \
 	adapters/base/json.c \
 	adapters/base/nearest.c \
 	adapters/base/strbuf.c
-MANIFEST_SRCS :=
+MANIFEST_SRCS := \
+	adapters/manifest/canary.c \
+	adapters/manifest/reader.c
 HTTP_SRCS :=
 CLI_SRCS := \
 	adapters/cli/main.c \

@@ -1,9 +1,11 @@
 /*
- * adapters/manifest/node.h — YAML and JSON documents as trees in which every value knows where it stands.
+ * adapters/manifest/node.h — YAML and JSON documents as trees in which every value knows where it
+ * stands.
  *
- * Scalars are resolved as kubectl reads them (YAML 1.1 as sigs.k8s.io/yaml does: `yes` is true, `010` is 8,
- * `~` is null, `1e3` is a number), anchors and merge keys are expanded, and the limits below hold. JSON is
- * read by the same parser, being a subset.
+ * Scalars are resolved as kubectl reads them (YAML 1.1 as sigs.k8s.io/yaml does: `yes` is true,
+ * `010` is 8,
+ * `~` is null, `1e3` is a number), anchors and merge keys are expanded, and the limits below hold.
+ * JSON is read by the same parser, being a subset.
  */
 #ifndef COALMINE_MANIFEST_NODE_H
 #define COALMINE_MANIFEST_NODE_H
@@ -20,7 +22,7 @@ enum node_kind { NODE_NULL, NODE_BOOL, NODE_INT, NODE_FLOAT, NODE_STRING, NODE_L
 
 struct node {
     enum node_kind kind;
-    uint32_t line, col; /* from 1; where the value starts */
+    uint32_t line, col;         /* from 1; where the value starts */
     uint32_t end_line, end_col; /* one past its end */
     union {
         bool boolean;
@@ -65,26 +67,29 @@ struct node_limits {
 };
 
 /*
- * Read all documents of one file. Syntax errors, duplicate keys and broken limits are added to `diags`
- * (with position); reading goes on with the next document where that is possible.
- *   on_document  called per document, in order; the tree lives in `arena`, which the callback may clear
- *                when it keeps nothing (streams of any length then need constant memory). Return false to stop.
- * Returns 0, or -EINVAL when at least one error was added, or -ENOMEM.
+ * Read all documents of one file. Syntax errors, duplicate keys and broken limits are added to
+ * `diags` (with position); reading goes on with the next document where that is possible.
+ *   on_document  called per document, in order; the tree lives in `arena`, which the callback may
+ * clear when it keeps nothing (streams of any length then need constant memory). Return false to
+ * stop. Returns 0, or -EINVAL when at least one error was added, or -ENOMEM.
  */
 typedef bool node_on_document(void *ctx, const struct document *doc);
-int node_parse(struct arena *arena, struct diags *diags, const char *file, const char *source, size_t source_len,
-               const struct node_limits *limits, node_on_document *on_document, void *ctx);
+int node_parse(struct arena *arena, struct diags *diags, const char *file, const char *source,
+               size_t source_len, const struct node_limits *limits, node_on_document *on_document,
+               void *ctx);
 
 /* As node_parse, into a list in the arena. */
 struct documents {
     struct document *items;
     size_t count;
 };
-int node_parse_all(struct arena *arena, struct diags *diags, const char *file, const char *source, size_t source_len,
-                   const struct node_limits *limits, struct documents *ret_documents);
+int node_parse_all(struct arena *arena, struct diags *diags, const char *file, const char *source,
+                   size_t source_len, const struct node_limits *limits,
+                   struct documents *ret_documents);
 
 /* Read a whole file, "-" = standard input, into the arena. 0, or -errno. */
-int file_read(struct arena *arena, const char *path, size_t bytes_max, const char **ret_bytes, size_t *ret_len);
+int file_read(struct arena *arena, const char *path, size_t bytes_max, const char **ret_bytes,
+              size_t *ret_len);
 
 /* A member by name or NULL; `map` may be NULL or of another kind. */
 struct node *node_get(const struct node *map, const char *name);
