@@ -58,7 +58,9 @@ CLI_SRCS := \
 CLI_FRAME_SRCS := \
 	adapters/cli/args.c \
 	adapters/cli/complete.c \
-	adapters/cli/help.c
+	adapters/cli/explain.c \
+	adapters/cli/help.c \
+	adapters/cli/profile.c
 
 ROUTER_SRCS := \
 	adapters/router/features.c \
@@ -118,12 +120,16 @@ CHECK_SCRIPTS := \
 	tests/golden/cli.sh \
 	tests/golden/purity_check.sh
 
+# ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short, with tabs between ---
+BENCHES := \
+	bench/bench_store.c
+
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
 LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 
-.PHONY: all check clean deps
+.PHONY: all bench check clean deps install
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -165,6 +171,26 @@ $(BUILD)/conformance-adapters: $(BUILD)/obj/tests/conformance/adapters.o $(LIBS)
 check: $(BUILD)/conformance-adapters
 check: $(BUILD)/.deps-check all $(UNIT_BINS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
+
+BENCH_BINS = $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCHES))
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL)
+bench: all $(BENCH_BINS)
+	@for program in $(BENCH_BINS); do $$program || exit 1; done
+
+# completions and the man page are printed by the program itself
+DESTDIR ?=
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/coalmine
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -d $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 $(BUILD)/coalmine $(DESTDIR)$(PREFIX)/bin/coalmine
+	$(BUILD)/coalmine help --man >$(DESTDIR)$(PREFIX)/share/man/man1/coalmine.1
+	$(BUILD)/coalmine help --completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/coalmine
+	$(BUILD)/coalmine help --completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_coalmine
+	$(BUILD)/coalmine help --completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/coalmine.fish
+	if [ -d scenarios ]; then cp -R scenarios $(DESTDIR)$(PREFIX)/share/coalmine/; fi
 
 clean:
 	rm -rf $(BUILD)
