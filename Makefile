@@ -46,7 +46,8 @@ BASE_SRCS := \
 	adapters/base/diag.c \
 	adapters/base/json.c \
 	adapters/base/nearest.c \
-	adapters/base/strbuf.c
+	adapters/base/strbuf.c \
+	adapters/base/yaml_out.c
 MANIFEST_SRCS := \
 	adapters/manifest/canary.c \
 	adapters/manifest/reader.c
@@ -63,8 +64,33 @@ CLI_FRAME_SRCS := \
 	adapters/cli/profile.c
 
 ROUTER_SRCS := \
+	adapters/router/affinity.c \
+	adapters/router/apisix.c \
+	adapters/router/apply.c \
+	adapters/router/appmesh.c \
+	adapters/router/appmesh_common.c \
+	adapters/router/appmesh_v1beta2.c \
+	adapters/router/build.c \
+	adapters/router/canary_shape.c \
+	adapters/router/contour.c \
 	adapters/router/features.c \
-	adapters/router/resources.c
+	adapters/router/gateway.c \
+	adapters/router/gloo.c \
+	adapters/router/istio.c \
+	adapters/router/knative.c \
+	adapters/router/kubernetes.c \
+	adapters/router/kuma.c \
+	adapters/router/nginx.c \
+	adapters/router/objectmap.c \
+	adapters/router/quirks.c \
+	adapters/router/render.c \
+	adapters/router/resources.c \
+	adapters/router/router.c \
+	adapters/router/service.c \
+	adapters/router/shape.c \
+	adapters/router/skipper.c \
+	adapters/router/smi.c \
+	adapters/router/traefik.c
 
 STORE_SRCS := \
 	adapters/store/rows.c \
@@ -116,6 +142,7 @@ UNIT_TESTS += \
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
 	tests/conformance/adapters.sh \
+	tests/conformance/routers.sh \
 	scripts/purity.sh \
 	tests/golden/cli.sh \
 	tests/golden/purity_check.sh
@@ -168,7 +195,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIBS) | $(BUILD)/.deps-check
 $(BUILD)/conformance-adapters: $(BUILD)/obj/tests/conformance/adapters.o $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
-check: $(BUILD)/conformance-adapters
+$(BUILD)/conformance-routers: $(BUILD)/obj/tests/conformance/routers.o $(LIBS) | $(BUILD)/.deps-check
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL) -lz
+
+check: $(BUILD)/conformance-adapters $(BUILD)/conformance-routers
 check: $(BUILD)/.deps-check all $(UNIT_BINS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
 
