@@ -98,9 +98,11 @@ STORE_SRCS := \
 
 METRICS_SRCS := \
 	adapters/hook/hook.c \
+	adapters/hook/hook_call.c \
 	adapters/metrics/answer_json.c \
 	adapters/metrics/builtin.c \
 	adapters/metrics/gotext.c \
+	adapters/metrics/promql_lint.c \
 	adapters/metrics/provider.c \
 	adapters/metrics/provider_datadog.c \
 	adapters/metrics/provider_dynatrace.c \
@@ -113,7 +115,8 @@ METRICS_SRCS := \
 	adapters/metrics/template_lex.c \
 	adapters/metrics/template_parse.c \
 	adapters/metrics/url.c \
-	adapters/notify/notify.c
+	adapters/notify/notify.c \
+	adapters/notify/notify_send.c
 
 ADAPTER_SRCS = $(METRICS_SRCS) $(CLI_FRAME_SRCS) $(STORE_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
@@ -125,6 +128,7 @@ UNIT_TESTS := \
 	tests/unit/test_forecast.c \
 	tests/unit/test_json.c \
 	tests/unit/test_num.c \
+	tests/unit/test_promql_lint.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rng.c \
 	tests/unit/test_router_features.c \

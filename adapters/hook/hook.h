@@ -70,8 +70,7 @@ void hook_perform(const struct hook_call *call, const struct http_client *http,
                   const struct clock *clock, struct arena *arena, struct hook_answer *ret_answer);
 #define HOOK_RETRY_AFTER_MAX_MS 600000
 
-/* ---- pure parts, for tests and for the simulated world
- * ------------------------------------------------ */
+/* ---- pure parts, for tests and for the simulated world ----------- */
 
 /* Is this outcome tried again? `error`: 0, or the client's negative error. */
 bool hook_is_retried(int error, int status, const char *error_text);

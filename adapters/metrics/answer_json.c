@@ -17,8 +17,7 @@ struct reader {
     const char **reterr;
 };
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------- */
 
 static bool fail(struct reader *r, const char *context)
 {
@@ -372,8 +371,7 @@ struct answer_json *answer_json_parse(struct arena *arena, const char *text, siz
     return arena_failed(arena) ? NULL : root;
 }
 
-/* ---- shapes
- * -------------------------------------------------------------------------------------------- */
+/* ---- shapes ------------------------------------------------------ */
 
 struct checker {
     struct arena *arena;
@@ -541,9 +539,7 @@ struct answer_json *answer_json_read(struct arena *arena, const char *text, size
     return NULL;
 }
 
-/* ---- use
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- use --------------------------------------------------------- */
 
 const struct answer_json *answer_json_get(const struct answer_json *v, const char *name)
 {

@@ -67,8 +67,7 @@ struct metric_provider *metric_provider_new(struct arena *arena,
     return *reterr ? NULL : p;
 }
 
-/* ---- for the providers
- * --------------------------------------------------------------------------------- */
+/* ---- for the providers ------------------------------------------- */
 
 const char *provider_secret(const struct metric_provider *p, const char *key)
 {
@@ -193,8 +192,7 @@ void answer_error(struct metric_answer *a, const char *text)
     *a = (struct metric_answer){ANSWER_ERROR, 0, text};
 }
 
-/* ---- asking
- * -------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------ */
 
 int metric_provider_request(const struct metric_provider *p, const char *query, int64_t now_ms,
                             struct arena *arena, struct http_request *ret_request,

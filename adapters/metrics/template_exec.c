@@ -30,8 +30,7 @@ struct exec {
 
 static const struct value none = {.kind = VALUE_NONE};
 
-/* ---- errors
- * -------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------ */
 
 static void fail_as(struct exec *e, bool unsupported, const char *what)
 {
@@ -99,8 +98,7 @@ static bool enter_deeper(struct exec *e)
     return true;
 }
 
-/* ---- variables
- * ----------------------------------------------------------------------------------------- */
+/* ---- variables --------------------------------------------------- */
 
 static void push_var(struct exec *e, struct span name, struct value value)
 {
@@ -138,8 +136,7 @@ static void set_var(struct exec *e, struct span name, struct value value)
         v->value = value;
 }
 
-/* ---- expressions
- * --------------------------------------------------------------------------------------- */
+/* ---- expressions ------------------------------------------------- */
 
 /* `final`: what the pipeline brings as the last argument, or NULL. */
 static struct value eval_pipeline(struct exec *e, const struct value *dot,
@@ -412,8 +409,7 @@ static struct value eval_pipeline(struct exec *e, const struct value *dot,
     return e->failed ? none : v;
 }
 
-/* ---- actions
- * ------------------------------------------------------------------------------------------- */
+/* ---- actions ----------------------------------------------------- */
 
 static void walk_list(struct exec *e, const struct value *dot, const struct tmpl_node *list);
 

@@ -6,8 +6,7 @@
 #include "engine/num.h"
 #include "engine/text.h"
 
-/* ---- text
- * ---------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------- */
 
 static bool is_ascii(struct span s)
 {
@@ -18,8 +17,7 @@ static bool is_ascii(struct span s)
     return true;
 }
 
-/* ---- values
- * -------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------ */
 
 bool value_is_true(const struct value *v)
 {
@@ -116,8 +114,7 @@ static bool refuse(struct call *c, const char *what)
     return false;
 }
 
-/* ---- the words of the model
- * ---------------------------------------------------------------------------- */
+/* ---- the words of the model -------------------------------------- */
 
 #define MODEL_WORD(word, field)                                                                    \
     static bool call_##word(struct call *c, const struct value *args, size_t count,                \
@@ -144,8 +141,7 @@ static bool call_variables(struct call *c, const struct value *args, size_t coun
     return true;
 }
 
-/* ---- printing
- * ------------------------------------------------------------------------------------------ */
+/* ---- printing ---------------------------------------------------- */
 
 /* A blank stands between two operands when neither is a string; `none_is_string`: nor nothing. */
 static void sprint(const struct call *c, const struct value *args, size_t count, const char *none,
@@ -434,8 +430,7 @@ static bool call_printf(struct call *c, const struct value *args, size_t count, 
     return give_string(c, &b, ret);
 }
 
-/* ---- escaping
- * ------------------------------------------------------------------------------------------ */
+/* ---- escaping ---------------------------------------------------- */
 
 /* fmt.Sprint of the arguments */
 static bool eval_args(struct call *c, const struct value *args, size_t count, struct span *ret)
@@ -527,8 +522,7 @@ static bool call_urlquery(struct call *c, const struct value *args, size_t count
     return give_string(c, &b, ret);
 }
 
-/* ---- truth and comparison
- * ------------------------------------------------------------------------------ */
+/* ---- truth and comparison ---------------------------------------- */
 
 static bool give_bool(bool truth, struct value *ret)
 {
@@ -671,8 +665,7 @@ static bool call_ge(struct call *c, const struct value *args, size_t count, stru
     return less(c, &args[0], &args[1], &lower) && give_bool(!lower, ret);
 }
 
-/* ---- parts
- * --------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------- */
 
 static bool call_len(struct call *c, const struct value *args, size_t count, struct value *ret)
 {
@@ -769,8 +762,7 @@ static bool call_slice(struct call *c, const struct value *args, size_t count, s
     return true;
 }
 
-/* ---- the table
- * ----------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------- */
 
 static const struct function functions[] = {
     {"and", 1, true, ARGS_REFLECT, false, NULL},

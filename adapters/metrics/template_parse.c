@@ -50,8 +50,7 @@ void template_locate(const char *text, size_t len, size_t offset, uint32_t *ret_
     *ret_col = col;
 }
 
-/* ---- errors
- * -------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------ */
 
 static void fail_at(struct parser *p, size_t offset, bool unsupported, const char *what)
 {
@@ -128,8 +127,7 @@ static void unexpected(struct parser *p, const struct token *t, const char *cont
     strbuf_release(&b);
 }
 
-/* ---- tokens
- * -------------------------------------------------------------------------------------------- */
+/* ---- tokens ------------------------------------------------------ */
 
 static struct token next(struct parser *p)
 {
@@ -180,8 +178,7 @@ static void expect(struct parser *p, enum token_type type, const char *context)
         unexpected(p, &t, context);
 }
 
-/* ---- nodes
- * --------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------- */
 
 static struct tmpl_node *tmpl_new(struct parser *p, enum tmpl_type type, size_t pos)
 {
@@ -241,8 +238,7 @@ static void push_var(struct parser *p, struct span name)
     p->vars[p->var_count++] = name;
 }
 
-/* ---- literals
- * ------------------------------------------------------------------------------------------ */
+/* ---- literals ---------------------------------------------------- */
 
 static int hex_value(char c)
 {
@@ -481,8 +477,7 @@ static void read_number(struct parser *p, struct tmpl_node *n)
     strbuf_release(&b);
 }
 
-/* ---- expressions
- * --------------------------------------------------------------------------------------- */
+/* ---- expressions ------------------------------------------------- */
 
 static struct tmpl_node *parse_pipeline(struct parser *p, const char *context, enum token_type end);
 
@@ -748,8 +743,7 @@ static struct tmpl_node *parse_pipeline(struct parser *p, const char *context, e
     return p->failed ? NULL : pipe;
 }
 
-/* ---- actions
- * ------------------------------------------------------------------------------------------- */
+/* ---- actions ----------------------------------------------------- */
 
 static struct tmpl_node *parse_item(struct parser *p);
 
@@ -1055,8 +1049,7 @@ struct template *template_parse(struct arena *arena, const char *text, size_t le
     return p.failed ? NULL : t;
 }
 
-/* ---- printing
- * ------------------------------------------------------------------------------------------ */
+/* ---- printing ---------------------------------------------------- */
 
 static void print_idents(const struct tmpl_node *n, const char *before, struct strbuf *out)
 {
@@ -1123,8 +1116,7 @@ void tmpl_print(const struct tmpl_node *n, struct strbuf *out)
     }
 }
 
-/* ---- words
- * --------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------- */
 
 static void each_word(const struct tmpl_node *n, template_on_word *on_word, void *ctx)
 {

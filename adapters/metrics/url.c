@@ -330,8 +330,7 @@ const char *url_join_path(struct arena *arena, const char *base, const char *mor
     return out ? out : "";
 }
 
-/* ---- queries
- * ------------------------------------------------------------------------------------------- */
+/* ---- queries ----------------------------------------------------- */
 
 /* A part of a query, decoded. NULL on a bad escape. */
 static char *query_unescape(struct arena *arena, const char *s, size_t len)

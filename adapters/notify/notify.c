@@ -10,8 +10,7 @@
 #define TIMEOUT_MS 5000
 #define BODY_MAX 4096
 
-/* ---- bodies
- * -------------------------------------------------------------------------------------------- */
+/* ---- bodies ------------------------------------------------------ */
 
 static void add_string(struct strbuf *b, const char *before, const char *s)
 {
@@ -105,8 +104,7 @@ static void gchat(const struct notify_target *t, const struct notify_message *m,
     strbuf_adds(b, "]}]}");
 }
 
-/* ---- services
- * ------------------------------------------------------------------------------------------ */
+/* ---- services ---------------------------------------------------- */
 
 static const struct service {
     const char *type, *title; /* as error texts name it */
@@ -256,8 +254,7 @@ int notify_request(const struct notify_target *t, const struct notify_message *m
     return ret_request->body ? 0 : -ENOMEM;
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------- */
 
 const char *notify_answer(const struct http_response *response, struct arena *arena)
 {

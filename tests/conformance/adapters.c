@@ -70,8 +70,7 @@ static const char *float_text(struct run *r, double value)
     return arena_strdup(r->arena, buf);
 }
 
-/* ---- queries
- * ------------------------------------------------------------------------------------------- */
+/* ---- queries ----------------------------------------------------- */
 
 static const struct metric_variable variables[] = {{"zone", "eu"}, {"rack", "7"}};
 
@@ -138,8 +137,7 @@ static void check_template(struct run *r, const cJSON *c)
     strbuf_release(&out);
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------- */
 
 /* "now-600" is 600 s before now; "nowms-600" the same with milliseconds, of the whole second. */
 static const char *relative_time(struct run *r, const char *want, const char *got)
@@ -218,8 +216,7 @@ static void same_request(struct run *r, const char *what, const cJSON *want,
     json_free(got);
 }
 
-/* ---- metric providers
- * ---------------------------------------------------------------------------------- */
+/* ---- metric providers -------------------------------------------- */
 
 static size_t read_pairs(struct run *r, const cJSON *obj, struct metric_secret *out, size_t max)
 {
@@ -297,8 +294,7 @@ static void check_provider(struct run *r, const cJSON *c)
         check_online(r, p, json_get(c, "online"), &answer);
 }
 
-/* ---- notifications
- * ------------------------------------------------------------------------------------- */
+/* ---- notifications ----------------------------------------------- */
 
 static void check_notification(struct run *r, const cJSON *c)
 {
@@ -333,8 +329,7 @@ static void check_notification(struct run *r, const cJSON *c)
     same_request(r, "request", json_get(c, "request"), &req);
 }
 
-/* ---- files
- * --------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------- */
 
 static void check_case(struct run *r, const cJSON *c)
 {
