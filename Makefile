@@ -51,7 +51,6 @@ BASE_SRCS := \
 MANIFEST_SRCS := \
 	adapters/manifest/canary.c \
 	adapters/manifest/reader.c
-HTTP_SRCS :=
 CLI_SRCS := \
 	adapters/cli/main.c \
 	adapters/cli/verb_help.c
@@ -143,6 +142,20 @@ UNIT_TESTS += \
 	tests/unit/test_series.c \
 	tests/unit/test_sim.c
 
+# ---- HTTP and the Kubernetes API -------------------------------------------------------------------------
+HTTP_SRCS := \
+	adapters/http/curl_blocking.c \
+	adapters/http/curl_transfer.c \
+	adapters/http/fiber.c \
+	adapters/http/http.c \
+	adapters/http/loop.c \
+	adapters/http/server.c \
+	adapters/http/task.c
+UNIT_TESTS += \
+	tests/unit/test_http.c \
+	tests/unit/test_loop.c \
+	tests/unit/test_task.c
+
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
 	tests/conformance/adapters.sh \
@@ -192,9 +205,15 @@ $(BUILD)/libadapters.a: $(call obj,$(ADAPTER_SRCS))
 $(BUILD)/coalmine: $(call obj,$(CLI_SRCS)) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIBS) | $(BUILD)/.deps-check
+# shared by suites: servers, certificates, stand-ins
+TEST_SUPPORT_SRCS := \
+	tests/support/certificates.c
+$(BUILD)/libtestsupport.a: $(call obj,$(TEST_SUPPORT_SRCS))
+	@rm -f $@; $(AR) rcs $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libtestsupport.a $(LIBS) | $(BUILD)/.deps-check
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(shell pkg-config --libs check) $(LDLIBS_ALL)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libtestsupport.a $(LIBS) $(shell pkg-config --libs check) $(LDLIBS_ALL)
 
 $(BUILD)/conformance-adapters: $(BUILD)/obj/tests/conformance/adapters.o $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)

@@ -52,6 +52,7 @@ struct http_response {
     size_t body_len;
     bool truncated;
     char error[512]; /* why there was no answer; Go-like wording, see http_error_text */
+    void *storage;   /* what the headers live in; private to http_response_fill and _release */
 };
 
 /* Bytes of a streamed answer. Return false to end the stream. */
@@ -77,12 +78,15 @@ struct http_client {
 };
 
 void http_response_release(struct http_response *r);
+/* Make an answer of copies, for those who stand in for a server. 0 or -ENOMEM. */
+int http_response_fill(struct http_response *r, int status, const struct http_header *headers,
+                       size_t header_count, const char *body, size_t body_len);
 /* A header of the answer, name compared without case, or NULL. */
 const char *http_response_header(const struct http_response *r, const char *name);
 
 /*
  * Why there was no answer, as Go's net/http words it: `Post "http://h:1/x": <cause>`. The method is
- * written `Post`, a password in the URL `xxxxx`. `out` is always terminated, and cut when it is too
+ * written `Post`, a password in the URL `***`. `out` is always terminated, and cut when it is too
  * small.
  */
 void http_error_text(char *out, size_t out_size, const char *method, const char *url,

@@ -63,8 +63,8 @@ void call_answer(struct server_call *c, int status, const char *type, const char
 void call_add_header(struct server_call *c, const char *name, const char *value);
 /*
  * A streamed answer: begin, write any number of times, end. Between begin and end `on_gone` (may be
- * NULL) is called once when the client went away or the server stops; the call is gone then, and no
- * more may be written to it.
+ * NULL) is called once when the client went away (noticed at the next write) or the server stops;
+ * the call is gone then, and no more may be written to it.
  */
 void call_stream_begin(struct server_call *c, int status, const char *type,
                        void (*on_gone)(void *ctx, struct server_call *c), void *ctx);
