@@ -159,6 +159,7 @@ UNIT_TESTS += \
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
 	tests/conformance/adapters.sh \
+	tests/conformance/rollouts.sh \
 	tests/conformance/routers.sh \
 	scripts/purity.sh \
 	tests/golden/cli.sh \
@@ -173,7 +174,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
 LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 
-.PHONY: all bench check clean deps install
+.PHONY: all bench check conformance clean deps install
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -205,6 +206,16 @@ $(BUILD)/libadapters.a: $(call obj,$(ADAPTER_SRCS))
 $(BUILD)/coalmine: $(call obj,$(CLI_SRCS)) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
+# Recorded rollouts against the engine: build/conformance FILE.jsonl[.gz]...
+CONFORMANCE_SRCS := \
+	tests/conformance/rollouts.c \
+	tests/conformance/spec_json.c
+$(BUILD)/conformance: $(call obj,$(CONFORMANCE_SRCS)) $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+
+conformance: $(BUILD)/conformance
+	$(BUILD)/conformance tests/conformance/flagger-1.44.jsonl.gz
+
 # shared by suites: servers, certificates, stand-ins
 TEST_SUPPORT_SRCS := \
 	tests/support/certificates.c
@@ -221,7 +232,7 @@ $(BUILD)/conformance-adapters: $(BUILD)/obj/tests/conformance/adapters.o $(LIBS)
 $(BUILD)/conformance-routers: $(BUILD)/obj/tests/conformance/routers.o $(LIBS) | $(BUILD)/.deps-check
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL) -lz
 
-check: $(BUILD)/conformance-adapters $(BUILD)/conformance-routers
+check: $(BUILD)/conformance $(BUILD)/conformance-adapters $(BUILD)/conformance-routers
 check: $(BUILD)/.deps-check all $(UNIT_BINS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
 

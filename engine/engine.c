@@ -1394,6 +1394,14 @@ static flow_t judge_value(struct tick *t, const struct ask *q, const struct answ
     return G_CHECK_FAILED_SAVE;
 }
 
+/* As Go's Duration.Seconds: whole seconds and the rest are added as two floats. */
+static double seconds(double ms)
+{
+    int64_t whole = (int64_t)ms / 1000;
+
+    return (double)whole + (ms - (double)whole * 1000) * 1e6 / 1e9;
+}
+
 static flow_t metric_value(struct tick *t, const struct ask *q, const struct answer *a)
 {
     double value = a->value;
@@ -1404,10 +1412,10 @@ static flow_t metric_value(struct tick *t, const struct ask *q, const struct ans
         return G_CHECK_FAILED_SAVE;
     }
     if (q->metric == METRIC_DURATION)
-        value = whole_ms(t->s->duration_in_seconds ? value * 1000 : value);
+        value = whole_ms(value);
     n = add_note(t, NOTE_GAUGE, GAUGE_ANALYSIS);
     n->index = q->index;
-    n->x = q->metric == METRIC_DURATION ? value / 1000 : value;
+    n->x = q->metric == METRIC_DURATION ? seconds(value) : value;
     return judge_value(t, q, a, value);
 }
 

@@ -100,8 +100,7 @@ struct answer {
     uint8_t cause;   /* enum metric_cause */
     bool mirrored;
     int32_t primary, canary;
-    double value; /* metric: rate in percent, duration as the source gave it (ms, or s where the
-                     spec says so) */
+    double value; /* metric: rate in percent, duration in milliseconds, else as queried */
     revision_t target, configs;
     const char *text; /* error text, NULL = "" ; referred to by the notes of this step */
     uint32_t text_len;

@@ -126,8 +126,7 @@ struct spec {
         metrics_server; /* spec.metricsServer or NULL: a client of its own is built for each pass */
     const char *cluster_name; /* of the process, NULL or "" = none */
     bool provider_is_kubernetes, provider_is_appmesh /* prefix */, provider_is_knative;
-    bool duration_in_seconds; /* the duration query answers in seconds (kubernetes, gatewayapi*) */
-    bool skip_analysis;       /* effective: also when there is no analysis */
+    bool skip_analysis; /* effective: also when there is no analysis */
     bool suspend;
     bool revert_on_deletion;
     bool has_autoscaler; /* an autoscalerRef of kind HorizontalPodAutoscaler or ScaledObject */

@@ -291,8 +291,6 @@ static void put_check(struct sim *s, struct actor *a, const struct ask *ask,
     c->canary_weight = (int16_t)a->rollout.canary;
     c->has_value = answer->outcome == OUTCOME_OK;
     c->value = answer->value;
-    if (ask->metric == METRIC_DURATION && spec->duration_in_seconds)
-        c->value *= 1000;
     c->canary_errors = answer->canary_errors;
     c->canary_requests = answer->canary_requests;
     c->primary_errors = answer->primary_errors;

@@ -616,9 +616,6 @@ static void answer_metric(struct world *w, const struct ask *ask, struct answer 
         source->evaluate(source, &query, out);
     else
         out->value = healthy_value(metric, ask);
-    if (ask->metric == METRIC_DURATION && out->outcome == OUTCOME_OK &&
-        w->spec->duration_in_seconds)
-        out->value /= MS_PER_S;
     prefix_builtin(w, ask, out);
 }
 
