@@ -50,7 +50,10 @@ BASE_SRCS := \
 	adapters/base/yaml_out.c
 MANIFEST_SRCS := \
 	adapters/manifest/canary.c \
-	adapters/manifest/reader.c
+	adapters/manifest/node.c \
+	adapters/manifest/parse.c \
+	adapters/manifest/reader.c \
+	adapters/manifest/scalar.c
 CLI_SRCS := \
 	adapters/cli/main.c \
 	adapters/cli/verb_help.c
@@ -126,6 +129,7 @@ UNIT_TESTS := \
 	tests/unit/test_cli.c \
 	tests/unit/test_forecast.c \
 	tests/unit/test_json.c \
+	tests/unit/test_node.c \
 	tests/unit/test_num.c \
 	tests/unit/test_promql_lint.c \
 	tests/unit/test_record.c \

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/decimal.h"
 #include "engine/num.h"
 #include "engine/text.h"
 
@@ -123,6 +124,8 @@ static bool scan_number(struct scan *s)
             return false;
     } else {
         digits = 1;
+        if (scan_digits(s) > 0)
+            return false;
     }
     if (scan_char(s, '.', '.')) {
         integer = false;
@@ -234,6 +237,42 @@ void json_free(cJSON *v)
 /* ---- writing
  * -------------------------------------------------------------------------------------- */
 
+static void add_digits(struct text *t, const struct decimal *x, int32_t from, int32_t to)
+{
+    for (int32_t i = from; i < to; i++)
+        text_addc(t, i < x->count ? (char)('0' + x->d[i]) : '0');
+}
+
+/* As Go's encoding/json writes a float64: plain digits from 1e-6 up to 1e21, else an exponent. */
+static void add_float(struct text *t, double value)
+{
+    struct decimal x;
+
+    if (value < 0) {
+        text_addc(t, '-');
+        value = -value;
+    }
+    decimal_shortest(&x, value);
+    if (x.point < -5 || x.point > 21) {
+        add_digits(t, &x, 0, 1);
+        if (x.count > 1)
+            text_addc(t, '.');
+        add_digits(t, &x, 1, x.count);
+        text_adds(t, x.point > 0 ? "e+" : "e");
+        text_add_int(t, x.point - 1);
+    } else if (x.point <= 0) {
+        text_adds(t, "0.");
+        for (int32_t zero = x.point; zero < 0; zero++)
+            text_addc(t, '0');
+        add_digits(t, &x, 0, x.count);
+    } else {
+        add_digits(t, &x, 0, x.point);
+        if (x.count > x.point)
+            text_addc(t, '.');
+        add_digits(t, &x, x.point, x.count);
+    }
+}
+
 static void add_number(struct strbuf *b, double value)
 {
     char digits[40];
@@ -247,7 +286,7 @@ static void add_number(struct strbuf *b, double value)
     if (is_exact_integer(value))
         text_add_int(&t, (int64_t)value);
     else
-        text_add_float(&t, value);
+        add_float(&t, value);
     strbuf_add(b, digits, t.len);
 }
 

@@ -59,6 +59,8 @@ struct document {
     uint32_t line;     /* first line of the document */
 };
 
+#define NODE_BYTES_MAX (128u * 1024u * 1024u) /* of one file, unless the limits say otherwise */
+
 struct node_limits {
     size_t bytes_max;        /* 0 = 128 MiB */
     uint32_t depth_max;      /* 0 = 64 */

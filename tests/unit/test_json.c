@@ -35,6 +35,9 @@ END_TEST
 START_TEST(numbers_print_short_and_plain)
 {
     round_trip("[1, 1.0, -0, 0.5, 1e3, 99.94]", "[1,1,0,0.5,1000,99.94]");
+    /* the turning points of encoding/json */
+    round_trip("[1e20, 1e21, 1234567.25, 1e-6, 1.5e-7, -2.5e30]",
+               "[100000000000000000000,1e+21,1234567.25,0.000001,1.5e-7,-2.5e+30]");
 }
 END_TEST
 
@@ -51,6 +54,20 @@ static const char *const bad_texts[] = {
     "{\"a\" 1}",
     "0123456789012345678",
     "--12345678901234567",
+    "01",
+    "1.",
+    ".5",
+    "+1",
+    "1e999",
+    "[1,]",
+    "{\"a\":1,}",
+    "{12345678901234567890:1}",
+    "\"a\nb\"",
+    "\"\\u0000\"",
+    "\"\\q\"",
+    "nullx",
+    "[NaN]",
+    "\"\xed\xa0\x80\"",
 };
 
 START_TEST(what_is_not_json_is_refused)
@@ -60,6 +77,13 @@ START_TEST(what_is_not_json_is_refused)
 
     ck_assert_msg(json_parse(text, strlen(text), &at) == NULL, "%s", text);
     ck_assert_uint_le(at, strlen(text));
+}
+END_TEST
+
+START_TEST(no_text_passes_for_a_number)
+{
+    round_trip("[\"\\u0001big:12\",\"12345678901234567890\",12345678901234567890]",
+               "[\"\\u0001big:12\",\"12345678901234567890\",12345678901234567890]");
 }
 END_TEST
 
@@ -150,6 +174,7 @@ int main(void)
     tcase_add_test(tc, numbers_print_short_and_plain);
     tcase_add_loop_test(tc, what_is_not_json_is_refused, 0,
                         (int)(sizeof bad_texts / sizeof bad_texts[0]));
+    tcase_add_test(tc, no_text_passes_for_a_number);
     tcase_add_test(tc, nul_bytes_and_deep_nesting_are_refused);
     tcase_add_test(tc, lookups_mind_case);
     tcase_add_test(tc, equality_ignores_order_of_members);

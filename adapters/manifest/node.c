@@ -1,0 +1,214 @@
+#include "adapters/manifest/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/text.h"
+
+struct node *node_get(const struct node *map, const char *name)
+{
+    const struct member *m = node_member(map, name);
+
+    return m ? m->value : NULL;
+}
+
+const struct member *node_member(const struct node *map, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (!map || map->kind != NODE_MAP)
+        return NULL;
+    for (size_t i = 0; i < map->u.map.count; i++) {
+        const struct member *m = &map->u.map.members[i];
+
+        if (m->key_len == len && memcmp(m->key, name, len) == 0)
+            return m;
+    }
+    return NULL;
+}
+
+struct node *node_at(const struct node *map, ...)
+{
+    struct node *found = NULL;
+    const char *name;
+    va_list names;
+
+    va_start(names, map);
+    while ((name = va_arg(names, const char *)) != NULL) {
+        found = node_get(map, name);
+        map = found;
+    }
+    va_end(names);
+    return found;
+}
+
+const char *node_str(const struct node *n)
+{
+    return n && n->kind == NODE_STRING ? n->text : NULL;
+}
+
+bool node_is(const struct node *n, const char *text)
+{
+    return n && n->kind == NODE_STRING && strcmp(n->text, text) == 0;
+}
+
+const char *node_kind_name(enum node_kind kind)
+{
+    switch (kind) {
+    case NODE_NULL:
+        return "null";
+    case NODE_BOOL:
+        return "a boolean";
+    case NODE_INT:
+        return "an integer";
+    case NODE_FLOAT:
+        return "a number";
+    case NODE_STRING:
+        return "a string";
+    case NODE_LIST:
+        return "a list";
+    case NODE_MAP:
+        return "a map";
+    }
+    return "a value";
+}
+
+/* A decimal integer between int64 and uint64, which Kubernetes keeps digit by digit. */
+static bool is_wide_integer(const char *s)
+{
+    static const char max[] = "18446744073709551615";
+    size_t len = strspn(s, "0123456789");
+
+    return s[0] != '0' && s[len] == '\0' &&
+           (len == sizeof max - 2 || (len == sizeof max - 1 && strcmp(s, max) <= 0));
+}
+
+static cJSON *list_to_json(const struct node *n)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; list && i < n->u.list.count; i++) {
+        cJSON *item = node_to_json(n->u.list.items[i]);
+
+        if (!item || !cJSON_AddItemToArray(list, item)) {
+            json_free(item);
+            json_free(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
+static cJSON *map_to_json(const struct node *n)
+{
+    cJSON *obj = cJSON_CreateObject();
+
+    for (size_t i = 0; obj && i < n->u.map.count; i++) {
+        const struct member *m = &n->u.map.members[i];
+        cJSON *value = node_to_json(m->value);
+
+        /* names differ within a map, so there is nothing to look up */
+        if (!value || !cJSON_AddItemToObject(obj, m->key, value)) {
+            json_free(value);
+            json_free(obj);
+            obj = NULL;
+        }
+    }
+    return obj;
+}
+
+cJSON *node_to_json(const struct node *n)
+{
+    switch (n->kind) {
+    case NODE_NULL:
+        return cJSON_CreateNull();
+    case NODE_BOOL:
+        return cJSON_CreateBool(n->u.boolean);
+    case NODE_INT:
+        return json_new_int(n->u.integer);
+    case NODE_FLOAT:
+        return is_wide_integer(n->text) ? cJSON_CreateRaw(n->text)
+                                        : cJSON_CreateNumber(n->u.number);
+    case NODE_STRING:
+        return cJSON_CreateString(n->text);
+    case NODE_LIST:
+        return list_to_json(n);
+    case NODE_MAP:
+        return map_to_json(n);
+    }
+    return NULL;
+}
+
+/* ---- files
+ * ---------------------------------------------------------------------------------------- */
+
+/* Read to the end, at most bytes_max; the caller frees *ret_bytes. */
+static int read_all(int fd, size_t bytes_max, size_t expected, char **ret_bytes, size_t *ret_len)
+{
+    size_t cap = expected + 1 > 4096 ? expected + 1 : 4096, len = 0;
+    char *bytes = malloc(cap);
+
+    while (bytes) {
+        ssize_t got = read(fd, bytes + len, cap - len);
+
+        if (got == 0) {
+            *ret_bytes = bytes;
+            *ret_len = len;
+            return 0;
+        }
+        if (got < 0 && errno != EINTR) {
+            int err = errno;
+
+            free(bytes);
+            return -err;
+        }
+        len += got > 0 ? (size_t)got : 0;
+        if (len > bytes_max) {
+            free(bytes);
+            return -EFBIG;
+        }
+        if (len == cap) {
+            char *more = realloc(bytes, cap *= 2);
+
+            if (!more)
+                free(bytes);
+            bytes = more;
+        }
+    }
+    return -ENOMEM;
+}
+
+int file_read(struct arena *arena, const char *path, size_t bytes_max, const char **ret_bytes,
+              size_t *ret_len)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st = {0};
+    size_t expected = 0, len = 0;
+    char *bytes = NULL, *copy;
+    int err;
+
+    if (fd < 0)
+        return -errno;
+    if (bytes_max == 0)
+        bytes_max = NODE_BYTES_MAX;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        expected = (size_t)st.st_size;
+    err = expected > bytes_max ? -EFBIG : read_all(fd, bytes_max, expected, &bytes, &len);
+    if (!is_stdin)
+        close(fd);
+    if (err)
+        return err;
+    copy = arena_strndup(arena, bytes, len);
+    free(bytes);
+    if (!copy)
+        return -ENOMEM;
+    *ret_bytes = copy;
+    *ret_len = len;
+    return 0;
+}
