@@ -162,6 +162,7 @@ UNIT_TESTS += \
 
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
+	tests/conformance/rollouts.sh \
 	tests/conformance/adapters.sh \
 	tests/conformance/rollouts.sh \
 	tests/conformance/routers.sh \
@@ -182,7 +183,7 @@ LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/.deps-build $(if $(CLI_SRCS),$(BUILD)/coalmine)
+all: $(BUILD)/.deps-build $(BUILD)/coalmine $(BUILD)/conformance
 
 deps: ; scripts/deps.sh build check
 $(BUILD)/.deps-%: scripts/deps.sh
