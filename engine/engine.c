@@ -164,6 +164,7 @@ struct tick {
     struct rollout *r;
     const struct spec *s;
     struct step *out;
+    struct hand *hand; /* answers at hand, or NULL */
 };
 
 struct gate_row {
@@ -174,6 +175,9 @@ struct gate_row {
 };
 
 static const struct gate_row gates[GATE_COUNT];
+_Static_assert(GATE_COUNT <= GATES_MAX, "rollout.next has a place for each row");
+_Static_assert(METRIC_RATE == 0 && METRIC_DURATION == 1 && METRIC_INLINE == 2 && METRIC_TEMPLATE == 3,
+               "metric_checks_of() counts them so");
 
 /* ---- facts
  * ------------------------------------------------------------------------------------------ */
@@ -221,6 +225,24 @@ static uint32_t spec_facts(const struct spec *s)
     return facts;
 }
 
+static bool row_applies(uint32_t facts, const struct gate_row *g)
+{
+    return (facts & g->need) == g->need && (facts & g->never) == 0;
+}
+
+/* Which row comes after which under these facts; most ticks have the facts of the one before. */
+static void link_rows(struct rollout *r)
+{
+    unsigned following = GATE_COUNT;
+
+    for (unsigned row = GATE_COUNT; row-- > 0;) {
+        r->next[row] = (uint8_t)following;
+        if (row_applies(r->facts, &gates[row]))
+            following = row;
+    }
+    r->next_facts = r->facts;
+}
+
 static void set_facts(struct tick *t)
 {
     struct rollout *r = t->r;
@@ -233,6 +255,8 @@ static void set_facts(struct tick *t)
         r->facts |= F_DETECT_WAITING;
         r->facts &= ~(uint32_t)F_IN_PROGRESS;
     }
+    if (r->facts != r->next_facts)
+        link_rows(r);
 }
 
 static bool has(const struct tick *t, uint32_t fact)
@@ -270,6 +294,11 @@ static struct note *add_note(struct tick *t, enum note_kind kind, unsigned id)
 {
     struct note *n;
 
+    if (t->hand) {
+        t->hand->notes++;
+        if (t->out->note_count == STEP_NOTES_MAX)
+            t->out->note_count--;
+    }
     /* No path through the table makes more notes between two asks than a step can hold. */
     assert(t->out->note_count < STEP_NOTES_MAX);
     n = &t->out->notes[t->out->note_count++];
@@ -1229,22 +1258,6 @@ static flow_t metrics_open_answered(struct tick *t, const struct answer *a)
     return G_CHECK_FAILED_SAVE;
 }
 
-/* The first pass asks up to three things of each metric: cursor = metric * 3 + which. */
-static bool metric_wants(const struct metric_spec *m, enum metric_ask what)
-{
-    switch (what) {
-    case METRIC_RATE:
-        return metric_is_success_rate(m);
-    case METRIC_DURATION:
-        return metric_is_duration(m);
-    case METRIC_INLINE:
-        return m->query && m->query[0] != '\0';
-    case METRIC_TEMPLATE:
-        break;
-    }
-    return m->template_name != NULL;
-}
-
 static flow_t ask_metric(struct tick *t, uint32_t index, enum metric_ask what)
 {
     struct ask *q = ask(t, ASK_METRIC);
@@ -1254,31 +1267,32 @@ static flow_t ask_metric(struct tick *t, uint32_t index, enum metric_ask what)
     return ASKED;
 }
 
+/* The first pass asks up to three things of each metric: cursor = metric * 3 + which. */
 static flow_t builtin_metrics_enter(struct tick *t)
 {
     const struct analysis_spec *an = &t->s->analysis;
+    struct rollout *r = t->r;
 
-    for (; t->r->cursor < an->metric_count * 3; t->r->cursor++) {
-        uint32_t index = t->r->cursor / 3;
-        enum metric_ask what = (enum metric_ask)(t->r->cursor % 3);
-        if (metric_wants(&an->metrics[index], what))
-            return ask_metric(t, index, what);
+    for (; r->cursor < an->metric_count * 3; r->cursor++) {
+        uint32_t index = r->cursor / 3, what = r->cursor % 3;
+        if (metric_checks(&an->metrics[index]) >> what & 1)
+            return ask_metric(t, index, (enum metric_ask)what);
     }
-    t->r->cursor = 0;
+    r->cursor = 0;
     return NEXT;
 }
 
 static flow_t template_metrics_enter(struct tick *t)
 {
     const struct analysis_spec *an = &t->s->analysis;
+    struct rollout *r = t->r;
 
-    for (; t->r->cursor < an->metric_count; t->r->cursor++) {
-        const struct metric_spec *m = &an->metrics[t->r->cursor];
-        if (metric_wants(m, METRIC_TEMPLATE))
-            return ask_metric(t, t->r->cursor, METRIC_TEMPLATE);
-        if (!metric_is_success_rate(m) && !metric_is_duration(m) &&
-            !metric_wants(m, METRIC_INLINE)) {
-            event(t, EVENT_M_NOTHING)->index = (uint16_t)t->r->cursor;
+    for (; r->cursor < an->metric_count; r->cursor++) {
+        unsigned checks = metric_checks(&an->metrics[r->cursor]);
+        if (checks >> METRIC_TEMPLATE & 1)
+            return ask_metric(t, r->cursor, METRIC_TEMPLATE);
+        if ((checks & METRIC_CHECKS) == 0) {
+            event(t, EVENT_M_NOTHING)->index = (uint16_t)r->cursor;
             return G_CHECK_FAILED_SAVE;
         }
     }
@@ -1376,6 +1390,10 @@ static flow_t judge_value(struct tick *t, const struct ask *q, const struct answ
     bool outside = broken != EVENT_COUNT;
     struct note *n;
 
+    if (m->judge.kind == JUDGE_THRESHOLD && m->judge.min_samples == 0 && !outside) {
+        t->r->cursor++;
+        return AGAIN;
+    }
     memset(&spare, 0, sizeof spare);
     state = q->index < JUDGED_METRICS_MAX ? &t->r->judges[q->index] : &spare;
     switch (judge_look(state, &m->judge, outside, a)) {
@@ -2064,48 +2082,69 @@ static void end_tick(struct tick *t)
     t->out->ask.kind = ASK_DONE;
 }
 
-/* From `row` on until something is asked or the tick ends. `flow` is what the row before decided.
- */
+static void save_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return;
+    status_apply(&t->r->stored, &t->r->saving, t->s, a->target, a->configs, t->r->now_ms);
+    t->r->memory = t->r->saving.memory;
+}
+
+/* The answer to the ask just made, if it is at hand. */
+static const struct answer *at_hand(struct tick *t)
+{
+    struct hand *hand = t->hand;
+    const struct ask *q = &t->out->ask;
+
+    if ((hand->kinds >> q->kind & 1) == 0)
+        return NULL;
+    if (q->kind == ASK_METRIC)
+        return q->index < hand->metric_count ? &hand->metrics[q->index] : &hand->ok;
+    if (q->kind == ASK_HOOK)
+        return q->index < hand->hook_count ? &hand->hooks[q->index] : &hand->ok;
+    if (q->kind == ASK_SAVE)
+        save_answered(t, &hand->ok);
+    if (q->kind == ASK_ROUTES_SET && hand->ok.outcome == OUTCOME_OK) {
+        hand->ok.primary = q->primary;
+        hand->ok.canary = q->canary;
+        hand->ok.mirrored = q->flag;
+    }
+    return &hand->ok;
+}
+
+/* A jump lands on its row whatever the facts say, unless the row needs or shuns one of them. */
+static unsigned jump_to(const struct rollout *r, unsigned row)
+{
+    return row_applies(r->facts | F_JUMP, &gates[row]) ? row : r->next[row];
+}
+
+/* From `row` on until something is asked or the tick ends. `flow` is what the row before decided. */
 static void walk(struct tick *t, unsigned row, flow_t flow)
 {
     for (;;) {
-        const struct gate_row *g;
-
+        if (flow == NEXT)
+            row = t->r->next[row];
+        else if (flow >= 0)
+            row = jump_to(t->r, (unsigned)flow);
         if (flow == END || row >= GATE_COUNT) {
             end_tick(t);
             return;
         }
-        if (flow == NEXT) {
-            do {
-                if (++row >= GATE_COUNT) {
-                    end_tick(t);
-                    return;
-                }
-                g = &gates[row];
-            } while ((t->r->facts & g->need) != g->need || (t->r->facts & g->never) != 0);
-        } else if (flow >= 0) {
-            row = (unsigned)flow;
-            g = &gates[row];
-            /* A jump lands on its row whatever the facts, unless the row is one that was skipped
-             * over. */
-            if ((t->r->facts & g->never) != 0 || ((t->r->facts | F_JUMP) & g->need) != g->need) {
-                flow = NEXT;
-                continue;
-            }
-        } else {
-            g = &gates[row]; /* AGAIN */
-        }
-        flow = g->enter(t);
+        flow = gates[row].enter(t);
         if (flow == ASKED) {
-            open_ask(t, row);
-            return;
+            const struct answer *a = t->hand ? at_hand(t) : NULL;
+            if (!a)
+                break;
+            flow = gates[row].answered(t, a);
         }
     }
+    open_ask(t, row);
 }
 
 void rollout_init(struct rollout *r)
 {
     memset(r, 0, sizeof *r);
+    link_rows(r);
 }
 
 void rollout_load(struct rollout *r, const struct status *status, uint32_t memory)
@@ -2120,12 +2159,11 @@ void rollout_command(struct rollout *r, enum command command)
     r->command = (uint8_t)command;
 }
 
-void engine_begin(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
-                  struct step *out)
+static void begin(struct tick *t, enum tick_kind kind, ms_t now_ms)
 {
-    struct tick t = {r, spec, out};
+    struct rollout *r = t->r;
 
-    out->note_count = 0;
+    t->out->note_count = 0;
     if (now_ms > r->now_ms)
         r->now_ms = now_ms;
     r->began_ms = r->now_ms;
@@ -2137,22 +2175,29 @@ void engine_begin(struct rollout *r, const struct spec *spec, enum tick_kind kin
     r->primary = WEIGHT_TOTAL;
     r->canary = 0;
     r->cursor = 0;
-    r->facts = spec_facts(spec);
-    walk(&t, 0, kind == TICK_FINALIZE ? (flow_t)G_FINALIZE_LOAD : (flow_t)G_LOAD);
+    walk(t, 0, kind == TICK_FINALIZE ? (flow_t)G_FINALIZE_LOAD : (flow_t)G_LOAD);
 }
 
-static void save_answered(struct tick *t, const struct answer *a)
+void engine_begin(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
+                  struct step *out)
 {
-    if (a->outcome != OUTCOME_OK)
-        return;
-    status_apply(&t->r->stored, &t->r->saving, t->s, a->target, a->configs, t->r->now_ms);
-    t->r->memory = t->r->saving.memory;
+    struct tick t = {r, spec, out, NULL};
+
+    begin(&t, kind, now_ms);
+}
+
+void engine_run(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
+                struct hand *hand, struct step *out)
+{
+    struct tick t = {r, spec, out, hand};
+
+    begin(&t, kind, now_ms);
 }
 
 void engine_answer(struct rollout *r, const struct spec *spec, const struct answer *answer,
                    struct step *out)
 {
-    struct tick t = {r, spec, out};
+    struct tick t = {r, spec, out, NULL};
     unsigned row = r->gate;
 
     out->note_count = 0;

@@ -98,6 +98,9 @@ struct judge_state {
     double log_e; /* ANYTIME: log of the e-value so far */
 };
 
+/* At least the number of rows of the gate table (engine/engine.c). */
+#define GATES_MAX 112
+
 struct rollout {
     struct status stored; /* as last saved, or as last loaded */
     uint32_t memory;      /* enum memory_flag; saved with the status */
@@ -123,6 +126,8 @@ struct rollout {
     ms_t now_ms, began_ms;
     revision_t target, configs_now; /* as read in this tick */
     uint64_t ticks;
+    uint32_t next_facts;      /* the facts that `next` was made for */
+    uint8_t next[GATES_MAX];  /* the row of the table that follows each row */
     struct judge_state judges[JUDGED_METRICS_MAX];
 };
 

@@ -131,3 +131,14 @@ bool metric_is_duration(const struct metric_spec *m)
 {
     return strcmp(m->name, "request-duration") == 0;
 }
+
+uint8_t metric_checks_of(const struct metric_spec *m)
+{
+    unsigned checks = METRIC_CHECKS_KNOWN;
+
+    checks |= metric_is_success_rate(m) ? 1u << 0 : 0;
+    checks |= metric_is_duration(m) ? 1u << 1 : 0;
+    checks |= m->query && m->query[0] != '\0' ? 1u << 2 : 0;
+    checks |= m->template_name ? 1u << 3 : 0;
+    return (uint8_t)checks;
+}

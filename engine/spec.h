@@ -81,6 +81,7 @@ struct metric_spec {
     const struct pair *variables; /* templateVariables, sorted by name */
     uint32_t variable_count;
     struct judge_spec judge;
+    uint8_t checks; /* metric_checks_of() of this metric, or 0: it is then worked out at each look */
 };
 
 enum alert_severity { ALERT_INFO, ALERT_WARN, ALERT_ERROR };
@@ -148,6 +149,14 @@ bool spec_alert_wanted(const struct spec *s, uint32_t alert_index, enum alert_se
 static inline bool spec_deviates(const struct spec *s, enum deviation d)
 {
     return (s->deviations >> d & 1) != 0;
+}
+/* Which checks a metric takes part in: bit n for the n-th of enum metric_ask (engine/engine.h). */
+#define METRIC_CHECKS 0x0fu
+#define METRIC_CHECKS_KNOWN 0x80u
+uint8_t metric_checks_of(const struct metric_spec *m);
+static inline unsigned metric_checks(const struct metric_spec *m)
+{
+    return m->checks ? m->checks : metric_checks_of(m);
 }
 /* A metric named like a built-in check. */
 bool metric_is_success_rate(const struct metric_spec *m);

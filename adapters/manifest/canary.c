@@ -151,6 +151,7 @@ static void read_metric(struct reader *r, const struct node *map, const struct p
     builtin = metric_is_success_rate(m) || metric_is_duration(m) || (m->query && *m->query);
     if (!*m->interval && (builtin || spec_deviates(s, DEV_TEMPLATE_INTERVAL)))
         m->interval = "1m";
+    m->checks = metric_checks_of(m);
 }
 
 static bool hook_type_find(const char *name, enum hook_type *ret_type)
