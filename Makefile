@@ -164,7 +164,6 @@ UNIT_TESTS += \
 CHECK_SCRIPTS := \
 	tests/conformance/rollouts.sh \
 	tests/conformance/adapters.sh \
-	tests/conformance/rollouts.sh \
 	tests/conformance/routers.sh \
 	scripts/purity.sh \
 	tests/golden/cli.sh \
