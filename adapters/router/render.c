@@ -345,6 +345,31 @@ static cJSON *collect(struct rendering *r, const cJSON *workloads)
     return list;
 }
 
+static void set_default(cJSON *object, const char *name, const char *value)
+{
+    if (json_get(object, name) == NULL)
+        build_set(object, name, build_str(value));
+}
+
+/* What the API server fills into a Canary before anybody reads it (the CRD's defaults that routers
+ * see). */
+static void complete_canary(cJSON *canary)
+{
+    cJSON *service = json_at(canary, "spec", "service", NULL);
+    cJSON *refs = json_get(service, "gatewayRefs"), *mirrors = json_get(service, "mirror");
+
+    for (cJSON *ref = refs == NULL ? NULL : refs->child; ref != NULL; ref = ref->next) {
+        set_default(ref, "group", "gateway.networking.k8s.io");
+        set_default(ref, "kind", "Gateway");
+    }
+    for (cJSON *m = mirrors == NULL ? NULL : mirrors->child; m != NULL; m = m->next) {
+        cJSON *backend = json_get(m, "backendRef");
+
+        set_default(backend, "group", "");
+        set_default(backend, "kind", "Service");
+    }
+}
+
 /* A fixed sequence: a rendering is the same every time. */
 static uint64_t no_randomness(void *self)
 {
@@ -361,6 +386,7 @@ int render_objects(const struct render_request *q, cJSON **ret_list, struct strb
     build_set(json_child_object(r.canary, "metadata"), "namespace",
               build_str(namespace_of(q->canary)));
     build_set(json_child_object(r.canary, "status"), "phase", build_str("Progressing"));
+    complete_canary(r.canary);
     objectmap_init(&r.map);
     r.order = build_object(NULL);
     r.world = objectmap_world(&r.map);

@@ -1,4 +1,5 @@
-/* The provider feature table: how provider strings resolve, and that its rows agree with themselves. */
+/* The provider feature table: how provider strings resolve, and that its rows agree with
+ * themselves. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ START_TEST(every_provider_of_the_crd_has_one_row_in_order)
 
     for (const struct provider_features *f = provider_features; f->provider != NULL; f++, count++) {
         if (f[1].provider != NULL)
-            ck_assert_msg(strcmp(f->provider, f[1].provider) < 0, "%s stands after %s", f[1].provider, f->provider);
+            ck_assert_msg(strcmp(f->provider, f[1].provider) < 0, "%s stands after %s",
+                          f[1].provider, f->provider);
         ck_assert_ptr_eq(provider_features_find(f->provider), f);
     }
     ck_assert_uint_eq(count, 19);
