@@ -128,8 +128,10 @@ UNIT_TESTS := \
 	tests/unit/test_checksum.c \
 	tests/unit/test_cli.c \
 	tests/unit/test_forecast.c \
+	tests/unit/test_hook.c \
 	tests/unit/test_json.c \
 	tests/unit/test_node.c \
+	tests/unit/test_metrics_live.c \
 	tests/unit/test_num.c \
 	tests/unit/test_promql_lint.c \
 	tests/unit/test_record.c \
