@@ -149,6 +149,36 @@ UNIT_TESTS += \
 	tests/unit/test_series.c \
 	tests/unit/test_sim.c
 
+# ---- the simulated Kubernetes API ------------------------------------------------------------------------
+# it uses adapters/base, so it is archived with the adapters
+SIMKUBE_SRCS := \
+	sim/kube/api.c \
+	sim/kube/collect.c \
+	sim/kube/crd.c \
+	sim/kube/daemonset.c \
+	sim/kube/defaults.c \
+	sim/kube/deployment.c \
+	sim/kube/discovery.c \
+	sim/kube/faults.c \
+	sim/kube/hpa.c \
+	sim/kube/kinds.c \
+	sim/kube/patch.c \
+	sim/kube/rbac.c \
+	sim/kube/reply.c \
+	sim/kube/schema.c \
+	sim/kube/select.c \
+	sim/kube/server.c \
+	sim/kube/store.c \
+	sim/kube/table.c \
+	sim/kube/tasks.c \
+	sim/kube/types.c \
+	sim/kube/validate.c \
+	sim/kube/watch.c \
+	sim/kube/workload.c
+ADAPTER_SRCS += $(SIMKUBE_SRCS)
+UNIT_TESTS += \
+	tests/unit/test_simkube.c
+
 # ---- HTTP and the Kubernetes API -------------------------------------------------------------------------
 HTTP_SRCS := \
 	adapters/http/curl_blocking.c \
