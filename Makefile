@@ -56,7 +56,8 @@ MANIFEST_SRCS := \
 	adapters/manifest/scalar.c
 CLI_SRCS := \
 	adapters/cli/main.c \
-	adapters/cli/verb_help.c
+	adapters/cli/verb_help.c \
+	adapters/cli/verb_render.c
 # the frame of the command line is tested as a library, with a table of verbs of its own
 CLI_FRAME_SRCS := \
 	adapters/cli/args.c \
@@ -200,7 +201,8 @@ CHECK_SCRIPTS := \
 	tests/conformance/routers.sh \
 	scripts/purity.sh \
 	tests/golden/cli.sh \
-	tests/golden/purity_check.sh
+	tests/golden/purity_check.sh \
+	tests/golden/render.sh
 
 # ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short, with tabs between ---
 BENCHES := \

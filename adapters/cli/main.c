@@ -7,6 +7,7 @@
 #include "adapters/cli/verbs.h"
 
 const struct verb *const verbs[] = {
+    &verb_render,
     &verb_help,
     NULL,
 };

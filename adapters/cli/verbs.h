@@ -8,5 +8,6 @@
 #include "adapters/cli/cli.h"
 
 extern const struct verb verb_help;
+extern const struct verb verb_render;
 
 #endif
