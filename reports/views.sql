@@ -72,8 +72,8 @@ WITH lines AS (
     SELECT run, seq, canary, rollout, tick, at_ms, 'alert', severity || ': ' || message FROM alerts
     UNION ALL
     SELECT run, seq, canary, rollout, tick, at_ms, 'check',
-           metric || ' ' || verdict || coalesce(' ' || printf('%.2f', value), '')
-           || coalesce(' (bound ' || printf('%.2f', bound) || ')', '') FROM checks
+           metric || ' ' || verdict || iif(value IS NULL, '', printf(' %.2f', value))
+           || iif(bound IS NULL, '', printf(' (bound %.2f)', bound)) FROM checks
     UNION ALL
     SELECT run, seq, canary, rollout, tick, at_ms, 'hook',
            type || ' ' || hook || ' ' || outcome || coalesce(': ' || text, '') FROM hooks
