@@ -56,8 +56,10 @@ MANIFEST_SRCS := \
 	adapters/manifest/scalar.c
 CLI_SRCS := \
 	adapters/cli/main.c \
+	adapters/cli/verb_explain.c \
 	adapters/cli/verb_help.c \
-	adapters/cli/verb_render.c
+	adapters/cli/verb_render.c \
+	adapters/cli/verb_report.c
 # the frame of the command line is tested as a library, with a table of verbs of its own
 CLI_FRAME_SRCS := \
 	adapters/cli/args.c \
@@ -96,6 +98,7 @@ ROUTER_SRCS := \
 	adapters/router/traefik.c
 
 STORE_SRCS := \
+	adapters/store/picture.c \
 	adapters/store/rows.c \
 	adapters/store/store.c
 
@@ -201,6 +204,7 @@ CHECK_SCRIPTS := \
 	tests/conformance/routers.sh \
 	scripts/purity.sh \
 	tests/golden/cli.sh \
+	tests/golden/explain.sh \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
 
@@ -233,6 +237,7 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-build
 $(BUILD)/gen/%.h: % scripts/embed.sh
 	@mkdir -p $(@D)
 	@scripts/embed.sh $(subst .,_,$(subst -,_,$(notdir $*))) $* >$@
+$(call obj,adapters/store/picture.c): $(BUILD)/gen/reports/timeline.gp.h
 $(call obj,adapters/store/store.c): $(BUILD)/gen/reports/schema.sql.h $(BUILD)/gen/reports/views.sql.h
 
 $(BUILD)/libengine.a: $(call obj,$(ENGINE_SRCS))

@@ -156,6 +156,10 @@ static void describe(struct text *t, const struct forecast *f, size_t n)
     add_hooks(t, f, tick, HOOK_POST_ROLLOUT, "post-rollout");
     if (tick->phase_after == PHASE_SUCCEEDED)
         add_item(t, "done");
+    if (t->len == 0 && tick->phase_after != tick->phase_before) {
+        text_adds(t, "phase ");
+        text_adds(t, phase_name((enum phase)tick->phase_after));
+    }
 }
 
 static void add_bar(struct strbuf *out, int weight, bool color)
@@ -184,7 +188,7 @@ static void add_rung(struct strbuf *out, const struct forecast *f, size_t n, con
 
     strbuf_addf(out, "  %8s  %3d %%  ", clock_text(at, tick->at_ms), tick->canary);
     add_bar(out, tick->canary, color);
-    strbuf_addf(out, "  %s\n", what);
+    strbuf_addf(out, "%s%s\n", *what ? "  " : "", what);
 }
 
 static bool same_rung(const struct forecast *f, size_t a, size_t b, const char *what_a,
@@ -217,6 +221,9 @@ static void add_ladder(struct strbuf *out, const struct forecast *f, bool color)
         if (end - i <= ALIKE_MAX) {
             for (size_t k = i; k < end; k++)
                 add_rung(out, f, k, what, color);
+        } else if (end == f->tick_count && !f->ended) {
+            add_rung(out, f, i, what, color);
+            strbuf_adds(out, "       ...  and so on without end\n");
         } else {
             add_rung(out, f, i, what, color);
             strbuf_addf(out, "       ...  %zu ticks more like this\n", end - i - 2);
@@ -251,10 +258,8 @@ static void add_times(struct strbuf *out, const struct spec *spec, const struct 
         "\nshortest time to promote: %s, %zu ticks; the first comes up to %s after the deploy\n",
         duration(a, f->took_ms), f->tick_count, duration(b, spec->analysis.interval_ms));
     int64_t mean = mean_permille(f->exposed, f->took_ms);
-    strbuf_addf(
-        out,
-        "traffic on the canary meanwhile: %lld.%lld %%, as much as all of it for %s\n",
-        (long long)(mean / 10), (long long)(mean % 10), exposed_text(a, f->exposed));
+    strbuf_addf(out, "traffic on the canary meanwhile: %lld.%lld %%, as much as all of it for %s\n",
+                (long long)(mean / 10), (long long)(mean % 10), exposed_text(a, f->exposed));
     if (spec_strategy(spec) == STRATEGY_AB)
         strbuf_adds(out, "(of the requests that match; all others stay on the primary)\n");
     else if (spec->provider_is_kubernetes)
@@ -352,6 +357,8 @@ static void add_webhooks(struct strbuf *out, const struct spec *spec, const stru
             strbuf_adds(out, "never\n");
         else if (calls.count == 1)
             strbuf_addf(out, "once, at %s\n", clock_text(first, calls.first_ms));
+        else if (!f->ended && calls.last_ms == f->ticks[f->tick_count - 1].at_ms)
+            strbuf_addf(out, "from %s on, without end\n", clock_text(first, calls.first_ms));
         else
             strbuf_addf(out, "%u times, %s to %s\n", calls.count, clock_text(first, calls.first_ms),
                         clock_text(last, calls.last_ms));

@@ -8,6 +8,8 @@
 
 const struct verb *const verbs[] = {
     &verb_render,
+    &verb_explain,
+    &verb_report,
     &verb_help,
     NULL,
 };

@@ -7,7 +7,9 @@
 
 #include "adapters/cli/cli.h"
 
+extern const struct verb verb_explain;
 extern const struct verb verb_help;
 extern const struct verb verb_render;
+extern const struct verb verb_report;
 
 #endif
