@@ -140,6 +140,7 @@ UNIT_TESTS := \
 	tests/unit/test_promql_lint.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rng.c \
+	tests/unit/test_router_deviations.c \
 	tests/unit/test_router_features.c \
 	tests/unit/test_router_render.c \
 	tests/unit/test_store.c
