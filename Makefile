@@ -126,9 +126,35 @@ METRICS_SRCS := \
 
 ADAPTER_SRCS = $(METRICS_SRCS) $(CLI_FRAME_SRCS) $(STORE_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
+# ---- adapters/check, crds/, docs/checks ----------------------------------------------------------------
+CHECK_SRCS := \
+	adapters/check/check.c \
+	adapters/check/cross.c \
+	adapters/check/json_schema.c \
+	adapters/check/ladder.c \
+	adapters/check/rules.c \
+	adapters/check/rules_hooks.c \
+	adapters/check/rules_metrics.c \
+	adapters/check/rules_provider.c \
+	adapters/check/rules_query.c \
+	adapters/check/rules_steps.c \
+	adapters/check/rules_templates.c \
+	adapters/check/rules_timing.c \
+	adapters/check/schema.c \
+	adapters/check/suppress.c \
+	adapters/check/view.c \
+	adapters/check/write.c
+# text files that the program carries as tables: the schemas, and a page for each rule
+CRDS := crds/canary.yaml crds/metrictemplate.yaml crds/alertprovider.yaml
+PAGES := $(sort $(wildcard docs/checks/CM*.md))
+EMBEDDED := $(BUILD)/gen/embedded_crds.o $(BUILD)/gen/embedded_pages.o
+ADAPTER_SRCS += $(CHECK_SRCS)
+CLI_SRCS += adapters/cli/verb_check.c
+
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
 	tests/unit/test_arena.c \
+	tests/unit/test_check_pages.c \
 	tests/unit/test_checksum.c \
 	tests/unit/test_cli.c \
 	tests/unit/test_forecast.c \
@@ -211,6 +237,7 @@ CHECK_SCRIPTS := \
 
 # ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short, with tabs between ---
 BENCHES := \
+	bench/bench_check.c \
 	bench/bench_store.c
 
 # --------------------------------------------------------------------------------------------------------
@@ -241,11 +268,20 @@ $(BUILD)/gen/%.h: % scripts/embed.sh
 $(call obj,adapters/store/picture.c): $(BUILD)/gen/reports/timeline.gp.h
 $(call obj,adapters/store/store.c): $(BUILD)/gen/reports/schema.sql.h $(BUILD)/gen/reports/views.sql.h
 
+$(BUILD)/gen/embedded_crds.c: $(CRDS) scripts/embed-table.sh
+	@mkdir -p $(@D)
+	@scripts/embed-table.sh embedded_crds $(CRDS) >$@
+$(BUILD)/gen/embedded_pages.c: $(PAGES) scripts/embed-table.sh
+	@mkdir -p $(@D)
+	@scripts/embed-table.sh embedded_pages $(PAGES) >$@
+$(EMBEDDED): $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
 $(BUILD)/libengine.a: $(call obj,$(ENGINE_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^
 $(BUILD)/libsim.a: $(call obj,$(SIM_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^
-$(BUILD)/libadapters.a: $(call obj,$(ADAPTER_SRCS))
+$(BUILD)/libadapters.a: $(call obj,$(ADAPTER_SRCS)) $(EMBEDDED)
 	@rm -f $@; $(AR) rcs $@ $^
 
 $(BUILD)/coalmine: $(call obj,$(CLI_SRCS)) $(LIBS)

@@ -7,9 +7,11 @@
 #include "adapters/cli/verbs.h"
 
 const struct verb *const verbs[] = {
+    &verb_check,
     &verb_render,
     &verb_explain,
     &verb_report,
+    &verb_schema,
     &verb_help,
     NULL,
 };

@@ -11,5 +11,9 @@ extern const struct verb verb_explain;
 extern const struct verb verb_help;
 extern const struct verb verb_render;
 extern const struct verb verb_report;
+extern const struct verb verb_check;
+extern const struct verb verb_help;
+extern const struct verb verb_render;
+extern const struct verb verb_schema;
 
 #endif
