@@ -57,6 +57,7 @@ MANIFEST_SRCS := \
 CLI_SRCS := \
 	adapters/cli/main.c \
 	adapters/cli/verb_explain.c \
+	adapters/cli/verb_cluster.c \
 	adapters/cli/verb_help.c \
 	adapters/cli/verb_render.c \
 	adapters/cli/verb_report.c
@@ -183,6 +184,7 @@ UNIT_TESTS += \
 # ---- the simulated Kubernetes API ------------------------------------------------------------------------
 # it uses adapters/base, so it is archived with the adapters
 SIMKUBE_SRCS := \
+	adapters/simkube/serve.c \
 	sim/kube/api.c \
 	sim/kube/collect.c \
 	sim/kube/crd.c \
@@ -234,6 +236,7 @@ CHECK_SCRIPTS := \
 	tests/golden/explain.sh \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
+CHECK_SCRIPTS += tests/simkube/kubectl.sh
 
 # ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short, with tabs between ---
 BENCHES := \

@@ -12,6 +12,7 @@ const struct verb *const verbs[] = {
     &verb_explain,
     &verb_report,
     &verb_schema,
+    &verb_cluster,
     &verb_help,
     NULL,
 };

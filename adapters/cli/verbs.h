@@ -8,6 +8,7 @@
 #include "adapters/cli/cli.h"
 
 extern const struct verb verb_explain;
+extern const struct verb verb_cluster;
 extern const struct verb verb_help;
 extern const struct verb verb_render;
 extern const struct verb verb_report;

@@ -293,12 +293,38 @@ static bool discovery_path(struct simkube *k, const char *path, struct simkube_r
     return true;
 }
 
+/* A question about one's own rights: answered, never stored. */
+static bool access_review(struct simkube *k, const struct simkube_request *req,
+                          struct simkube_reply *r)
+{
+    cJSON *review = json_parse(req->body ? req->body : "", req->body_len, NULL);
+    const cJSON *a = json_at(review, "spec", "resourceAttributes", (char *)NULL);
+    bool yes = cJSON_IsObject(a) &&
+               sk_may(k, req->user, json_str_or(a, "verb", ""), json_str_or(a, "group", ""),
+                      json_str_or(a, "resource", ""), json_str_or(a, "subresource", ""),
+                      json_str_or(a, "namespace", ""), json_str_or(a, "name", ""));
+
+    if (!cJSON_IsObject(review)) {
+        sk_reply_status(r, 400, "BadRequest", NULL, "the object provided is unrecognized");
+    } else {
+        json_set_bool(json_child_object(review, "status"), "allowed", yes);
+        r->status = 201;
+        r->content_type = "application/json";
+        json_add_to(&r->body, review);
+    }
+    json_free(review);
+    return true;
+}
+
 bool sk_discovery(struct simkube *k, const char *path, const struct simkube_request *req,
                   struct simkube_reply *r)
 {
     char copy[256];
     size_t len = strlen(path);
 
+    if (strcmp(req->method, "POST") == 0 &&
+        strcmp(path, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews") == 0)
+        return access_review(k, req, r);
     if (strcmp(req->method, "GET") != 0 || len >= sizeof(copy))
         return false;
     memcpy(copy, path, len + 1);

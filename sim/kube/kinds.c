@@ -226,6 +226,8 @@ static int add_builtin(struct simkube *k, const struct builtin *b, struct sk_map
     kind->singular = lower(k->builtin_arena, b->kind);
     kind->list_kind = arena_printf(k->builtin_arena, "%sList", b->kind);
     kind->short_names[0] = b->short_name;
+    if (strcmp(b->kind, "CustomResourceDefinition") == 0)
+        kind->short_names[1] = "crds";
     kind->categories[0] = b->flags & ALL ? "all" : NULL;
     kind->namespaced = b->flags & NAMESPACED;
     kind->create_on_update = b->flags & UPSERT;

@@ -374,6 +374,13 @@ static char *place_text(const struct place *p)
 static void prune(const struct sk_schema *s, cJSON *value, const struct place *at, bool root,
                   struct sk_findings *unknown);
 
+/* Members every object has; a custom object's metadata is looked at by its own type. */
+static bool is_envelope(const char *name)
+{
+    return strcmp(name, "apiVersion") == 0 || strcmp(name, "kind") == 0 ||
+           strcmp(name, "metadata") == 0;
+}
+
 static void prune_object(const struct sk_schema *s, cJSON *value, const struct place *at, bool root,
                          struct sk_findings *unknown)
 {
@@ -384,15 +391,13 @@ static void prune_object(const struct sk_schema *s, cJSON *value, const struct p
         struct place here = {at, member->string, -1, false};
 
         next = member->next;
+        if ((root || s->embedded) && is_envelope(member->string) && !(child && child->type_name))
+            continue;
         if (child) {
             prune(child, member, &here, false, unknown);
             continue;
         }
         if (s->preserve_unknown)
-            continue;
-        if ((root || s->embedded) &&
-            (strcmp(member->string, "apiVersion") == 0 || strcmp(member->string, "kind") == 0 ||
-             strcmp(member->string, "metadata") == 0))
             continue;
         if (unknown) {
             char *text = place_text(&here);
