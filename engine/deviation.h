@@ -38,6 +38,11 @@
     X(CONFIRM_PROMOTION_ONCE, "confirm-promotion-once", "Q22",                                     \
       "confirm-promotion is asked once per promotion")                                             \
     X(ALERT_ONCE, "alert-once", "Q26", "a rollback that has to be repeated alerts once")           \
+    X(FINISH_ROLLBACK, "finish-rollback", "Q26", "a rollback that was cut short is finished")      \
+    X(ROUTE_BEFORE_SCALE, "route-before-scale", "Q26",                                             \
+      "a canary that still has traffic is not scaled to zero")                                     \
+    X(SCALE_UP_AGAIN, "scale-up-again", "Q26",                                                     \
+      "a canary without pods is scaled up again before it gets traffic")                           \
     X(DEFAULT_SEVERITY, "default-severity", "Q32", "an alert without severity means info")         \
     X(ANALYSIS_ALIAS, "analysis-alias", "Q33", "spec.canaryAnalysis is honoured everywhere")       \
     X(TEMPLATE_INTERVAL, "template-interval", "Q34", "a template metric without interval uses 1m") \

@@ -71,6 +71,7 @@ enum gate {
     G_PROMOTING_SCALER,
     G_SHIFT_ROUTES,
     G_SHIFT_SAVE,
+    G_FINALISING_ROUTES,
     G_FINALISING_PAUSE,
     G_FINALISING_SCALE_ZERO,
     G_FINALISING_SAVE,
@@ -117,6 +118,9 @@ enum gate {
     G_CANCEL_PAUSE,
     G_CANCEL_SCALE_ZERO,
     G_CANCEL_SAVE,
+    /* the canary has lost its pods under way */
+    G_RESCALE_RESUME,
+    G_RESCALE,
     G_POST_ROLLOUT,
     /* the finalizer of a deleted Canary: a program of its own */
     G_FINALIZE_LOAD,
@@ -151,7 +155,7 @@ enum fact {
     F_APPMESH = 1 << 10, /* routes are reconciled before the primary */
     F_TRACKED = 1 << 11, /* ConfigMaps and Secrets are tracked */
     F_SUSPEND = 1 << 12,
-    F_COMMAND = 1 << 13,          /* a person's command is waiting */
+    F_COMMAND = 1 << 13,          /* a person's command, a pause or an unfinished rollback */
     F_JUMP = 1 << 14,             /* never true: the row is reached by a jump only */
     F_EARLY_SYNC = 1 << 15,       /* not keep-revision */
     F_SKIP_BLIND = 1 << 16,       /* skipAnalysis without skip-waits: nothing is waited for */
@@ -248,7 +252,7 @@ static void set_facts(struct tick *t)
     struct rollout *r = t->r;
 
     r->facts = phase_facts((enum phase)r->status.phase) | spec_facts(t->s);
-    if (r->command != COMMAND_NONE || (r->memory & MEMORY_PAUSED))
+    if (r->command != COMMAND_NONE || (r->memory & (MEMORY_PAUSED | MEMORY_ROLLING_BACK)))
         r->facts |= F_COMMAND;
     if ((r->facts & F_WAITING) && spec_deviates(t->s, DEV_REVERT_WHILE_WAITING)) {
         /* Waiting is watched for a revert like a phase at rest. */
@@ -849,6 +853,8 @@ static flow_t status_gauge_enter(struct tick *t)
 
 static flow_t abort_enter(struct tick *t)
 {
+    if (remembers(t, MEMORY_ROLLING_BACK))
+        return G_ROLLBACK; /* begun in an earlier tick and cut short */
     if (t->r->command != COMMAND_ABORT)
         return NEXT;
     t->r->command = COMMAND_NONE;
@@ -1004,6 +1010,8 @@ static flow_t canary_ready_enter(struct tick *t)
 
 static flow_t canary_ready_answered(struct tick *t, const struct answer *a)
 {
+    if (a->outcome == OUTCOME_OK && a->no_pods && has(t, F_ANALYSING) && deviates(t, DEV_SCALE_UP_AGAIN))
+        return G_RESCALE_RESUME;
     if (a->outcome == OUTCOME_OK)
         return NEXT;
     raw(t, a);
@@ -1012,7 +1020,7 @@ static flow_t canary_ready_answered(struct tick *t, const struct answer *a)
     if (deviates(t, DEV_FINALISING_SUCCEEDS) && has(t, F_PROMOTING | F_FINALISING) &&
         t->r->primary_ready)
         return has(t, F_SKIP)         ? G_SKIP_ROUTES
-               : has(t, F_FINALISING) ? G_FINALISING_PAUSE
+               : has(t, F_FINALISING) ? G_FINALISING_ROUTES
                                       : G_PROMOTING_SCALER;
     if (deviates(t, DEV_DEADLINE_ALERT)) {
         add_text(event(t, EVENT_RB_DEADLINE), a);
@@ -1153,6 +1161,15 @@ static flow_t shift_save_enter(struct tick *t)
 
 /* ---- G24: finalising
  * -------------------------------------------------------------------------------- */
+
+/* A failed promotion that could not be stored may have left the traffic on the canary. */
+static flow_t finalising_routes_enter(struct tick *t)
+{
+    if (t->s->provider_is_kubernetes || t->r->canary == 0 || !deviates(t, DEV_ROUTE_BEFORE_SCALE))
+        return NEXT;
+    event(t, EVENT_TO_PRIMARY);
+    return ask_routes(t, WEIGHT_TOTAL, 0, false);
+}
 
 static flow_t finalising_save_answered(struct tick *t, const struct answer *a)
 {
@@ -1689,6 +1706,8 @@ static flow_t promote_save_enter(struct tick *t)
 
 static flow_t rollback_enter(struct tick *t)
 {
+    if (deviates(t, DEV_FINISH_ROLLBACK))
+        remember(t, MEMORY_ROLLING_BACK);
     if (t->r->status.failed_checks >= t->s->analysis.threshold) {
         event(t, EVENT_RB_THRESHOLD)->a = t->r->status.failed_checks;
         alert_once(t, ALERT_THRESHOLD, MEMORY_THRESHOLD_ALERTED, NULL);
@@ -1761,7 +1780,7 @@ static flow_t promotion_failed_enter(struct tick *t)
     return deviates(t, DEV_SAFE_ROLLBACK) ? NEXT : G_PROMOTION_FAILED_ROUTES;
 }
 
-static flow_t promotion_failed_scaler_enter(struct tick *t)
+static flow_t resume_if_scaled_enter(struct tick *t)
 {
     return has(t, F_SCALER) ? just_ask(t, ASK_SCALER_RESUME) : NEXT;
 }
@@ -1791,8 +1810,8 @@ static flow_t promotion_failed_save_enter(struct tick *t)
 
 static flow_t cancel_routes_enter(struct tick *t)
 {
-    if (!primary_may_serve(t))
-        return END; /* the canary holds the traffic until the primary is back */
+    if (deviates(t, DEV_SAFE_ROLLBACK) && !t->r->primary_ready)
+        return END; /* the canary's pods are kept until the primary is back */
     event(t, EVENT_REVERTED);
     return ask_routes(t, WEIGHT_TOTAL, 0, false);
 }
@@ -1893,11 +1912,6 @@ static flow_t finalize_save_answered(struct tick *t, const struct answer *a)
         return log_and_end(t, a);
     event(t, EVENT_TERMINATING);
     return NEXT;
-}
-
-static flow_t finalize_resume_enter(struct tick *t)
-{
-    return has(t, F_SCALER) ? just_ask(t, ASK_SCALER_RESUME) : NEXT;
 }
 
 static flow_t finalize_target_enter(struct tick *t)
@@ -2002,6 +2016,7 @@ static const struct gate_row gates[GATE_COUNT] = {
     [G_PROMOTING_SCALER]     = {"G23", F_PROMOTING | F_SCALER,       0,                 scaler_promoted_enter,         raw_or_next},
     [G_SHIFT_ROUTES]         = {"G23", F_PROMOTING,                  0,                 shift_routes_enter,            shift_routes_answered},
     [G_SHIFT_SAVE]           = {"G23", F_PROMOTING,                  0,                 shift_save_enter,              raw_or_end},
+    [G_FINALISING_ROUTES]    = {"G24", F_FINALISING,                 0,                 finalising_routes_enter,       raw_or_end},
     [G_FINALISING_PAUSE]     = {"G24", F_FINALISING | F_SCALER,      0,                 scaler_pause_enter,            raw_or_next},
     [G_FINALISING_SCALE_ZERO]= {"G24", F_FINALISING,                 0,                 scale_zero_enter,              raw_or_next},
     [G_FINALISING_SAVE]      = {"G24", F_FINALISING,                 0,                 succeeded_save_enter,          finalising_save_answered},
@@ -2038,7 +2053,7 @@ static const struct gate_row gates[GATE_COUNT] = {
     [G_ROLLBACK_SAVE]        = {"§5.1", 0,                           0,                 rollback_save_enter,           failed_save_answered},
 
     [G_PROMOTION_FAILED]     = {"§5.2", F_JUMP,                      0,                 promotion_failed_enter,        NULL},
-    [G_PROMOTION_FAILED_RESUME] = {"§5.2", 0,                        0,                 promotion_failed_scaler_enter, raw_or_next},
+    [G_PROMOTION_FAILED_RESUME] = {"§5.2", 0,                        0,                 resume_if_scaled_enter, raw_or_next},
     [G_PROMOTION_FAILED_SCALE] = {"§5.2", 0,                         0,                 scale_up_enter,                raw_or_next},
     [G_PROMOTION_FAILED_READY] = {"§5.2", 0,                         0,                 canary_ready_enter,            promotion_failed_ready_answered},
     [G_PROMOTION_FAILED_ROUTES] = {"§5.2", 0,                        0,                 ab_routes_enter,               promotion_failed_routes_answered},
@@ -2048,11 +2063,13 @@ static const struct gate_row gates[GATE_COUNT] = {
     [G_CANCEL_PAUSE]         = {"Q07", F_SCALER,                     0,                 scaler_pause_enter,            raw_or_next},
     [G_CANCEL_SCALE_ZERO]    = {"Q07", 0,                            0,                 scale_zero_enter,              raw_or_next},
     [G_CANCEL_SAVE]          = {"Q07", 0,                            0,                 cancel_save_enter,             cancel_save_answered},
+    [G_RESCALE_RESUME]       = {"Q26", F_JUMP,                       0,                 resume_if_scaled_enter,          raw_or_next},
+    [G_RESCALE]              = {"Q26", 0,                            0,                 scale_up_enter,                raw_or_end},
     [G_POST_ROLLOUT]         = {"§5", F_JUMP,                        0,                 post_rollout_enter,            post_rollout_answered},
 
     [G_FINALIZE_LOAD]        = {"§9", F_JUMP,                        0,                 load_enter,                    finalize_load_answered},
     [G_FINALIZE_SAVE]        = {"§9", 0,                             0,                 finalize_save_enter,           finalize_save_answered},
-    [G_FINALIZE_RESUME]      = {"§9", 0,                             0,                 finalize_resume_enter,         log_or_next},
+    [G_FINALIZE_RESUME]      = {"§9", 0,                             0,                 resume_if_scaled_enter,         log_or_next},
     [G_FINALIZE_TARGET]      = {"§9", 0,                             0,                 finalize_target_enter,         log_or_next},
     [G_FINALIZE_READY]       = {"§9", 0,                             0,                 finalize_ready_enter,          finalize_ready_answered},
     [G_FINALIZE_ROUTER]      = {"§9", 0,                             0,                 finalize_router_enter,         log_or_next},

@@ -99,6 +99,7 @@ struct answer {
     uint8_t outcome; /* enum outcome; any other value counts as OUTCOME_FAILED */
     uint8_t cause;   /* enum metric_cause */
     bool mirrored;
+    bool no_pods;    /* ASK_CANARY_READY: none are wanted, which Flagger counts as ready */
     int32_t primary, canary;
     double value; /* metric: rate in percent, duration in milliseconds, else as queried */
     revision_t target, configs;

@@ -76,6 +76,7 @@ enum memory_flag {
     MEMORY_PRIMARY_LOST = 1 << 5,        /* a promotion failed: the canary holds the traffic */
     MEMORY_PAUSED = 1 << 6,              /* by a person */
     MEMORY_STEPS_WARNED = 1 << 7,
+    MEMORY_ROLLING_BACK = 1 << 8, /* a rollback has begun and is not yet stored */
 };
 
 enum command {

@@ -133,16 +133,11 @@ static void broke(struct world *w, const char *rule)
         w->broken = rule;
 }
 
-static bool is_default(const struct world *w)
-{
-    return w->options->deviations == PROFILE_DEFAULT;
-}
-
 static void set_routes(struct world *w, const struct ask *q)
 {
     if (q->primary < 0 || q->canary < 0 || q->primary + q->canary != WEIGHT_TOTAL)
         broke(w, "the weights of a write do not sum to 100");
-    if (is_default(w) && !w->spec.provider_is_kubernetes) {
+    if (w->options->safe && !w->spec.provider_is_kubernetes) {
         if (q->primary > w->primary_weight && !primary_serves(w) && canary_serves(w))
             broke(w, "traffic was sent to a broken primary while the canary served");
         if (q->canary > w->canary_weight && !canary_serves(w) && primary_serves(w))
@@ -157,9 +152,9 @@ static void set_routes(struct world *w, const struct ask *q)
 
 static void scale_zero(struct world *w)
 {
-    if (is_default(w) && canary_serves(w) && !primary_serves(w))
+    if (w->options->safe && canary_serves(w) && !primary_serves(w))
         broke(w, "the only side that served was scaled to zero");
-    if (is_default(w) && canary_serves(w) && w->canary_weight > 0 && !w->spec.provider_is_kubernetes)
+    if (w->options->safe && canary_serves(w) && w->canary_weight > 0 && !w->spec.provider_is_kubernetes)
         broke(w, "a canary with traffic was scaled to zero");
     w->canary_up = false;
 }
@@ -259,7 +254,8 @@ static void answer(struct world *w, const struct ask *q, struct answer *a)
         return;
     }
     if (q->kind == ASK_CANARY_READY) {
-        a->outcome = w->canary_up ? w->canary : (uint8_t)OUTCOME_OK; /* no pods wanted counts as ready */
+        a->no_pods = !w->canary_up;
+        a->outcome = w->canary_up ? w->canary : (uint8_t)OUTCOME_OK;
         return;
     }
     if (is_effect(q->kind) && (!fails || late))
@@ -286,7 +282,7 @@ static void check_rest(struct world *w)
 
     if (w->spec.provider_is_kubernetes || (s->phase != PHASE_FAILED && s->phase != PHASE_SUCCEEDED))
         return;
-    if (is_default(w) && w->canary_weight != 0 && !(s->phase == PHASE_FAILED && s->canary_weight == WEIGHT_TOTAL))
+    if (w->options->safe && w->canary_weight != 0 && !(s->phase == PHASE_FAILED && s->canary_weight == WEIGHT_TOTAL))
         broke(w, "a finished rollout left traffic on the canary");
 }
 
@@ -424,7 +420,7 @@ const char *world_live(const struct choices *choices, const struct world_options
                    w.primary_weight, w.canary_weight, w.stored.iterations, w.stored.failed_checks);
         tick(&w);
     }
-    if (!w.broken && options->ticks_healed > 0 && is_default(&w) && spec_can_end(&w) && !at_rest(&w))
+    if (!w.broken && options->ticks_healed > 0 && options->safe && spec_can_end(&w) && !at_rest(&w))
         broke(&w, "healed, the rollout did not come to rest");
     return w.broken;
 }

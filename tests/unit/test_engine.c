@@ -1,0 +1,390 @@
+/* The engine's contract: fencing, forking, people's commands, the finalizer, answers at hand. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "engine/render.h"
+
+/* A world in which all goes well, and a log of what was asked and said. */
+struct world {
+    struct spec spec;
+    struct metric_spec metric;
+    struct hook_spec hooks[2];
+    struct rollout rollout;
+    struct step step;
+    int32_t primary, canary;
+    revision_t target;
+    double value;
+    uint8_t outcomes[ASK_KIND_COUNT]; /* what to answer */
+    uint8_t hook_outcome;
+    ms_t now;
+    char log[8192];
+};
+
+static void say(struct world *w, const char *text)
+{
+    strncat(w->log, text, sizeof w->log - strlen(w->log) - 1);
+    strncat(w->log, "; ", sizeof w->log - strlen(w->log) - 1);
+}
+
+static void note_events(struct world *w)
+{
+    for (uint32_t i = 0; i < w->step.note_count; i++) {
+        const struct note *n = &w->step.notes[i];
+        if (n->kind == NOTE_EVENT)
+            say(w, event_name((enum event_id)n->id));
+        if (n->kind == NOTE_ALERT) {
+            say(w, "alert");
+            say(w, alert_name((enum alert_id)n->id));
+        }
+    }
+}
+
+static void log_effect(struct world *w)
+{
+    const struct ask *q = &w->step.ask;
+    char text[64];
+
+    if (q->kind == ASK_ROUTES_SET)
+        snprintf(text, sizeof text, "routes %d/%d", q->primary, q->canary);
+    else if (q->kind == ASK_SAVE)
+        snprintf(text, sizeof text, "save %s", phase_name((enum phase)q->save.phase));
+    else if (q->kind == ASK_PROMOTE || q->kind == ASK_SCALE_ZERO || q->kind == ASK_SCALE_UP ||
+             q->kind >= ASK_REVERT_TARGET || (q->kind == ASK_CANARY_READY && q->wait_ms > 0))
+        snprintf(text, sizeof text, "%s", ask_kind_name((enum ask_kind)q->kind));
+    else
+        return;
+    say(w, text);
+}
+
+static struct answer answer_for(struct world *w)
+{
+    const struct ask *q = &w->step.ask;
+    struct answer a;
+
+    memset(&a, 0, sizeof a);
+    a.id = q->id;
+    a.outcome = q->kind == ASK_HOOK ? w->hook_outcome : w->outcomes[q->kind];
+    a.target = w->target;
+    a.primary = w->primary;
+    a.canary = w->canary;
+    a.value = w->value;
+    if (q->kind == ASK_ROUTES_SET && a.outcome == OUTCOME_OK) {
+        w->primary = q->primary;
+        w->canary = q->canary;
+    }
+    return a;
+}
+
+static void tick_kind(struct world *w, enum tick_kind kind)
+{
+    w->log[0] = '\0';
+    w->now += 60000;
+    engine_begin(&w->rollout, &w->spec, kind, w->now, &w->step);
+    for (int asks = 0; asks < 200; asks++) {
+        struct answer a;
+        note_events(w);
+        if (w->step.ask.kind == ASK_DONE)
+            return;
+        log_effect(w);
+        a = answer_for(w);
+        engine_answer(&w->rollout, &w->spec, &a, &w->step);
+    }
+    ck_abort_msg("the tick does not end");
+}
+
+static void tick(struct world *w)
+{
+    tick_kind(w, TICK_ANALYSIS);
+}
+
+static void ticks(struct world *w, int n)
+{
+    while (n-- > 0)
+        tick(w);
+}
+
+static enum phase phase_of(const struct world *w)
+{
+    return (enum phase)w->rollout.stored.phase;
+}
+
+static struct world world;
+
+static void setup(void)
+{
+    struct world *w = &world;
+    struct analysis_spec *an = &w->spec.analysis;
+
+    memset(w, 0, sizeof *w);
+    w->spec.name = w->spec.target_name = "podinfo";
+    w->spec.ns = "test";
+    w->spec.target_kind_name = "Deployment";
+    w->spec.provider = w->spec.metrics_provider = "istio";
+    w->spec.deviations = PROFILE_DEFAULT;
+    an->present = true;
+    an->interval_ms = 60000;
+    an->threshold = 2;
+    an->step_weight = 20;
+    an->max_weight = 60;
+    w->metric.name = "request-success-rate";
+    w->metric.has_range = w->metric.range.has_min = true;
+    w->metric.range.min = 99;
+    an->metrics = &w->metric;
+    an->metric_count = 1;
+    an->hooks = w->hooks;
+    w->primary = 100;
+    w->value = 100;
+    w->target = 1;
+    rollout_init(&w->rollout);
+}
+
+/* Installed, a new revision pushed, first step made. */
+static void to_first_step(struct world *w)
+{
+    tick(w);
+    ck_assert_int_eq(phase_of(w), PHASE_INITIALIZED);
+    w->target = 2;
+    ticks(w, 2);
+    ck_assert_int_eq(phase_of(w), PHASE_PROGRESSING);
+    ck_assert_int_eq(w->canary, 20);
+}
+
+START_TEST(a_good_revision_is_promoted_step_by_step)
+{
+    to_first_step(&world);
+    tick(&world);
+    ck_assert_str_eq(world.log, "routes 60/40; save ; ADV_W; ");
+    tick(&world);
+    tick(&world);
+    ck_assert_str_eq(world.log, "COPY; promote; save Promoting; ");
+    tick(&world);
+    ck_assert_str_eq(world.log, "TO_PRIMARY; routes 100/0; save Finalising; ");
+    tick(&world);
+    ck_assert_str_eq(world.log, "scale-zero; save Succeeded; DONE; alert; DONE; ");
+    ck_assert_uint_eq(world.rollout.stored.promoted, 2);
+}
+END_TEST
+
+START_TEST(late_and_repeated_answers_change_nothing)
+{
+    struct rollout before;
+    struct answer a;
+
+    memset(&a, 0, sizeof a);
+    to_first_step(&world);
+    engine_begin(&world.rollout, &world.spec, TICK_ANALYSIS, world.now, &world.step);
+    a.id = world.step.ask.id;
+    engine_answer(&world.rollout, &world.spec, &a, &world.step);
+    before = world.rollout;
+    engine_answer(&world.rollout, &world.spec, &a, &world.step); /* repeated */
+    ck_assert_int_eq(world.step.ask.kind, ASK_NONE);
+    ck_assert_mem_eq(&before, &world.rollout, sizeof before);
+    a.id += 7; /* of a future or another life */
+    engine_answer(&world.rollout, &world.spec, &a, &world.step);
+    ck_assert_int_eq(world.step.ask.kind, ASK_NONE);
+    ck_assert_mem_eq(&before, &world.rollout, sizeof before);
+    tick(&world); /* and a tick begun anew goes its way */
+    ck_assert_int_eq(world.canary, 40);
+}
+END_TEST
+
+START_TEST(a_copy_of_the_state_is_a_fork_of_the_world)
+{
+    struct world other;
+
+    to_first_step(&world);
+    other = world;
+    other.spec.analysis.metrics = &other.metric;
+    other.value = 50;
+    ticks(&other, 3);
+    ticks(&world, 3);
+    ck_assert_int_eq(phase_of(&other), PHASE_FAILED);
+    ck_assert_int_eq(phase_of(&world), PHASE_PROMOTING);
+}
+END_TEST
+
+START_TEST(a_pause_holds_until_it_is_resumed)
+{
+    to_first_step(&world);
+    rollout_command(&world.rollout, COMMAND_PAUSE);
+    tick(&world);
+    ck_assert_str_eq(world.log, "PAUSED; save ; ");
+    ticks(&world, 5);
+    ck_assert_str_eq(world.log, "");
+    ck_assert_int_eq(world.canary, 20);
+    rollout_command(&world.rollout, COMMAND_RESUME);
+    tick(&world);
+    ck_assert_int_eq(world.canary, 40);
+}
+END_TEST
+
+START_TEST(an_abort_rolls_back_at_once)
+{
+    to_first_step(&world);
+    rollout_command(&world.rollout, COMMAND_ABORT);
+    tick(&world);
+    ck_assert_str_eq(world.log, "ABORTED; alert; ABORTED; routes 100/0; FAILED; scale-zero; save Failed; ");
+    tick(&world);
+    ck_assert_int_eq(phase_of(&world), PHASE_FAILED);
+}
+END_TEST
+
+START_TEST(a_retry_starts_the_failed_revision_again)
+{
+    to_first_step(&world);
+    rollout_command(&world.rollout, COMMAND_ABORT);
+    ticks(&world, 4);
+    ck_assert_int_eq(phase_of(&world), PHASE_FAILED);
+    rollout_command(&world.rollout, COMMAND_RETRY);
+    tick(&world);
+    ck_assert_int_eq(phase_of(&world), PHASE_PROGRESSING);
+    ticks(&world, 8);
+    ck_assert_int_eq(phase_of(&world), PHASE_SUCCEEDED);
+    ck_assert_uint_eq(world.rollout.stored.promoted, 2);
+}
+END_TEST
+
+START_TEST(a_person_may_promote_without_the_rest_of_the_analysis)
+{
+    to_first_step(&world);
+    rollout_command(&world.rollout, COMMAND_PROMOTE);
+    tick(&world);
+    ck_assert_str_eq(world.log, "PROMOTED_NOW; COPY; promote; save Promoting; ");
+    ticks(&world, 2);
+    ck_assert_int_eq(phase_of(&world), PHASE_SUCCEEDED);
+}
+END_TEST
+
+START_TEST(a_command_with_nothing_to_do_is_refused)
+{
+    tick(&world);
+    rollout_command(&world.rollout, COMMAND_ABORT);
+    tick(&world);
+    ck_assert_str_eq(world.log, "COMMAND_REFUSED; ");
+    ck_assert_int_eq(world.rollout.command, COMMAND_NONE);
+}
+END_TEST
+
+START_TEST(the_finalizer_brings_the_target_back_before_the_routes)
+{
+    to_first_step(&world);
+    world.spec.revert_on_deletion = true;
+    tick_kind(&world, TICK_FINALIZE);
+    ck_assert_str_eq(world.log, "save Terminating; TERMINATING; revert-target; revert-router; "
+                                "finalizer-remove; TERMINATED; ");
+}
+END_TEST
+
+START_TEST(the_finalizer_waits_for_the_target_as_long_as_the_interval_allows)
+{
+    static const struct {
+        ms_t interval_ms;
+        const char *log;
+    } cases[] = {
+        {10000, "revert-target; canary-ready; "},
+        {12000, "revert-target; canary-ready; canary-ready; "},
+        {60000, "revert-target; canary-ready; canary-ready; canary-ready; "},
+    };
+
+    to_first_step(&world);
+    tick_kind(&world, TICK_FINALIZE);
+    world.spec.analysis.interval_ms = cases[_i].interval_ms;
+    world.outcomes[ASK_CANARY_READY] = OUTCOME_RETRY;
+    tick_kind(&world, TICK_FINALIZE);
+    ck_assert_str_eq(world.log, cases[_i].log);
+}
+END_TEST
+
+START_TEST(time_that_goes_back_is_no_time)
+{
+    to_first_step(&world);
+    engine_begin(&world.rollout, &world.spec, TICK_ANALYSIS, 5, &world.step);
+    ck_assert_int_eq(world.rollout.now_ms, world.now);
+}
+END_TEST
+
+START_TEST(any_answer_to_any_ask_leads_somewhere)
+{
+    for (unsigned kind = ASK_LOAD; kind < ASK_KIND_COUNT; kind++) {
+        setup();
+        world.hooks[0].name = "gate";
+        world.hooks[0].type = HOOK_CONFIRM_PROMOTION;
+        world.spec.analysis.hook_count = 1;
+        world.spec.has_autoscaler = world.spec.tracks_configs = true;
+        world.spec.deviations = _i & 4 ? PROFILE_DEFAULT : PROFILE_FLAGGER_1_44;
+        world.outcomes[kind] = (uint8_t)(_i % 4 == 3 ? 250 : _i % 4);
+        world.hook_outcome = (uint8_t)(kind == ASK_HOOK ? _i : OUTCOME_OK);
+        ticks(&world, 2);
+        world.target = 2;
+        ticks(&world, 12);
+        tick_kind(&world, TICK_FINALIZE);
+        ck_assert_uint_lt((unsigned)phase_of(&world), PHASE_COUNT);
+        ck_assert_int_eq(world.primary + world.canary, 100);
+    }
+}
+END_TEST
+
+START_TEST(answers_at_hand_decide_as_stepping_does)
+{
+    struct world other = world;
+    struct answer value;
+    struct hand hand;
+    struct step step;
+
+    memset(&value, 0, sizeof value);
+    memset(&hand, 0, sizeof hand);
+    other.spec.analysis.metrics = &other.metric;
+    hand.kinds = UINT32_MAX;
+    hand.ok.primary = 100;
+    hand.metrics = &value;
+    hand.metric_count = 1;
+    for (int i = 0; i < 40; i++) {
+        world.target = hand.ok.target = i < 2 ? 1 : i < 15 ? 2 : 3;
+        world.value = value.value = i % 7 == 3 ? 50 : 100;
+        tick(&world);
+        engine_run(&other.rollout, &other.spec, TICK_ANALYSIS, world.now, &hand, &step);
+        ck_assert_int_eq(step.ask.kind, ASK_DONE);
+        ck_assert_mem_eq(&other.rollout.stored, &world.rollout.stored, sizeof world.rollout.stored);
+        ck_assert_int_eq(hand.ok.canary, world.canary);
+    }
+    ck_assert_uint_gt(hand.notes, 40);
+}
+END_TEST
+
+START_TEST(a_live_rollout_is_below_one_kibibyte)
+{
+    ck_assert_uint_lt(sizeof(struct rollout), 1024);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("engine");
+    TCase *tc = tcase_create("engine");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, a_good_revision_is_promoted_step_by_step);
+    tcase_add_test(tc, late_and_repeated_answers_change_nothing);
+    tcase_add_test(tc, a_copy_of_the_state_is_a_fork_of_the_world);
+    tcase_add_test(tc, a_pause_holds_until_it_is_resumed);
+    tcase_add_test(tc, an_abort_rolls_back_at_once);
+    tcase_add_test(tc, a_retry_starts_the_failed_revision_again);
+    tcase_add_test(tc, a_person_may_promote_without_the_rest_of_the_analysis);
+    tcase_add_test(tc, a_command_with_nothing_to_do_is_refused);
+    tcase_add_test(tc, the_finalizer_brings_the_target_back_before_the_routes);
+    tcase_add_loop_test(tc, the_finalizer_waits_for_the_target_as_long_as_the_interval_allows, 0, 3);
+    tcase_add_test(tc, time_that_goes_back_is_no_time);
+    tcase_add_loop_test(tc, any_answer_to_any_ask_leads_somewhere, 0, 8);
+    tcase_add_test(tc, answers_at_hand_decide_as_stepping_does);
+    tcase_add_test(tc, a_live_rollout_is_below_one_kibibyte);
+    suite_add_tcase(s, tc);
+    runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
