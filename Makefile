@@ -155,6 +155,8 @@ CLI_SRCS += adapters/cli/verb_check.c
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
 	tests/unit/test_arena.c \
+	tests/unit/test_engine.c \
+	tests/unit/test_engine_lives.c \
 	tests/unit/test_check_pages.c \
 	tests/unit/test_checksum.c \
 	tests/unit/test_cli.c \
@@ -302,6 +304,7 @@ conformance: $(BUILD)/conformance
 
 # shared by suites: servers, certificates, stand-ins
 TEST_SUPPORT_SRCS := \
+	tests/prop/world.c \
 	tests/support/certificates.c
 $(BUILD)/libtestsupport.a: $(call obj,$(TEST_SUPPORT_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^

@@ -180,7 +180,8 @@ struct gate_row {
 
 static const struct gate_row gates[GATE_COUNT];
 _Static_assert(GATE_COUNT <= GATES_MAX, "rollout.next has a place for each row");
-_Static_assert(METRIC_RATE == 0 && METRIC_DURATION == 1 && METRIC_INLINE == 2 && METRIC_TEMPLATE == 3,
+_Static_assert(METRIC_RATE == 0 && METRIC_DURATION == 1 && METRIC_INLINE == 2 &&
+                   METRIC_TEMPLATE == 3,
                "metric_checks_of() counts them so");
 
 /* ---- facts
@@ -1010,7 +1011,8 @@ static flow_t canary_ready_enter(struct tick *t)
 
 static flow_t canary_ready_answered(struct tick *t, const struct answer *a)
 {
-    if (a->outcome == OUTCOME_OK && a->no_pods && has(t, F_ANALYSING) && deviates(t, DEV_SCALE_UP_AGAIN))
+    if (a->outcome == OUTCOME_OK && a->no_pods && has(t, F_ANALYSING) &&
+        deviates(t, DEV_SCALE_UP_AGAIN))
         return G_RESCALE_RESUME;
     if (a->outcome == OUTCOME_OK)
         return NEXT;
@@ -2135,7 +2137,8 @@ static unsigned jump_to(const struct rollout *r, unsigned row)
     return row_applies(r->facts | F_JUMP, &gates[row]) ? row : r->next[row];
 }
 
-/* From `row` on until something is asked or the tick ends. `flow` is what the row before decided. */
+/* From `row` on until something is asked or the tick ends. `flow` is what the row before decided.
+ */
 static void walk(struct tick *t, unsigned row, flow_t flow)
 {
     for (;;) {

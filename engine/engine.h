@@ -99,7 +99,7 @@ struct answer {
     uint8_t outcome; /* enum outcome; any other value counts as OUTCOME_FAILED */
     uint8_t cause;   /* enum metric_cause */
     bool mirrored;
-    bool no_pods;    /* ASK_CANARY_READY: none are wanted, which Flagger counts as ready */
+    bool no_pods; /* ASK_CANARY_READY: none are wanted, which Flagger counts as ready */
     int32_t primary, canary;
     double value; /* metric: rate in percent, duration in milliseconds, else as queried */
     revision_t target, configs;
@@ -141,19 +141,19 @@ void rollout_command(struct rollout *r, enum command command);
 void engine_begin(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
                   struct step *out);
 /*
- * Answers at hand: for simulations that know beforehand how the world will answer. The engine takes them
- * without returning to the driver; what is not at hand is asked as usual.
+ * Answers at hand: for simulations that know beforehand how the world will answer. The engine takes
+ * them without returning to the driver; what is not at hand is asked as usual.
  */
 struct hand {
-    uint32_t kinds;  /* bit n: asks of the n-th kind are answered from here */
+    uint32_t kinds;   /* bit n: asks of the n-th kind are answered from here */
     struct answer ok; /* to all but metrics and hooks; its routes follow ASK_ROUTES_SET */
     const struct answer *metrics, *hooks; /* by index; NULL = ok */
     uint32_t metric_count, hook_count;
     uint64_t notes; /* made so far; only the first STEP_NOTES_MAX of a step are kept */
 };
 /* As engine_begin, going on for as long as the answers are at hand; `hand` is not kept. */
-void engine_run(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms, struct hand *hand,
-                struct step *out);
+void engine_run(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
+                struct hand *hand, struct step *out);
 void engine_answer(struct rollout *r, const struct spec *spec, const struct answer *answer,
                    struct step *out);
 

@@ -127,8 +127,8 @@ struct rollout {
     ms_t now_ms, began_ms;
     revision_t target, configs_now; /* as read in this tick */
     uint64_t ticks;
-    uint32_t next_facts;      /* the facts that `next` was made for */
-    uint8_t next[GATES_MAX];  /* the row of the table that follows each row */
+    uint32_t next_facts;     /* the facts that `next` was made for */
+    uint8_t next[GATES_MAX]; /* the row of the table that follows each row */
     struct judge_state judges[JUDGED_METRICS_MAX];
 };
 

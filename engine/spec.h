@@ -81,7 +81,8 @@ struct metric_spec {
     const struct pair *variables; /* templateVariables, sorted by name */
     uint32_t variable_count;
     struct judge_spec judge;
-    uint8_t checks; /* metric_checks_of() of this metric, or 0: it is then worked out at each look */
+    uint8_t
+        checks; /* metric_checks_of() of this metric, or 0: it is then worked out at each look */
 };
 
 enum alert_severity { ALERT_INFO, ALERT_WARN, ALERT_ERROR };

@@ -1,6 +1,7 @@
 /*
- * Bytes become a life of a rollout: its spec, the truth of the world, faults, crashes, edits, commands. The
- * first byte chooses the profile; in the default one the rules of tests/prop/world.h must hold.
+ * Bytes become a life of a rollout: its spec, the truth of the world, faults, crashes, edits,
+ * commands. The first byte chooses the profile; in the default one the rules of tests/prop/world.h
+ * must hold.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -17,7 +17,8 @@ struct world {
     struct status stored;
     uint32_t memory;
     /* the truth */
-    uint8_t primary, canary; /* enum outcome: OK, RETRY, FAILED; the canary's pods when it has any */
+    uint8_t primary,
+        canary; /* enum outcome: OK, RETRY, FAILED; the canary's pods when it has any */
     bool canary_up;
     int32_t primary_weight, canary_weight;
     bool mirrored, router_mirrors;
@@ -40,7 +41,8 @@ static bool once_in(struct world *w, uint32_t n)
     return below(w, n) == 0;
 }
 
-/* ---- a spec ----------------------------------------------------------------------------------------- */
+/* ---- a spec
+ * ----------------------------------------------------------------------------------------- */
 
 static void draw_hooks(struct world *w)
 {
@@ -115,7 +117,8 @@ static void draw_spec(struct world *w)
     w->router_mirrors = !once_in(w, 3);
 }
 
-/* ---- the truth -------------------------------------------------------------------------------------- */
+/* ---- the truth
+ * -------------------------------------------------------------------------------------- */
 
 static bool primary_serves(const struct world *w)
 {
@@ -154,9 +157,17 @@ static void scale_zero(struct world *w)
 {
     if (w->options->safe && canary_serves(w) && !primary_serves(w))
         broke(w, "the only side that served was scaled to zero");
-    if (w->options->safe && canary_serves(w) && w->canary_weight > 0 && !w->spec.provider_is_kubernetes)
+    if (w->options->safe && canary_serves(w) && w->canary_weight > 0 &&
+        !w->spec.provider_is_kubernetes)
         broke(w, "a canary with traffic was scaled to zero");
     w->canary_up = false;
+}
+
+static void scale_up(struct world *w)
+{
+    if (!w->canary_up)
+        w->canary = (uint8_t)(once_in(w, 2) ? OUTCOME_RETRY : OUTCOME_OK);
+    w->canary_up = true;
 }
 
 static void promote(struct world *w)
@@ -167,7 +178,8 @@ static void promote(struct world *w)
     w->primary = (uint8_t)(once_in(w, 2) ? OUTCOME_RETRY : OUTCOME_OK);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ---------------------------------------------------------------------------------------- */
 
 static void answer_routes(struct world *w, struct answer *a)
 {
@@ -210,33 +222,22 @@ static void store_status(struct world *w, const struct ask *q)
 /* Perform an effect. An effect may fail before, or after it has taken place. */
 static void effect(struct world *w, const struct ask *q)
 {
-    switch ((enum ask_kind)q->kind) {
-    case ASK_ROUTES_SET:
+    if (q->kind == ASK_ROUTES_SET)
         set_routes(w, q);
-        break;
-    case ASK_SCALE_ZERO:
+    else if (q->kind == ASK_SCALE_ZERO)
         scale_zero(w);
-        break;
-    case ASK_SCALE_UP:
-        if (!w->canary_up)
-            w->canary = (uint8_t)(once_in(w, 2) ? OUTCOME_RETRY : OUTCOME_OK);
-        w->canary_up = true;
-        break;
-    case ASK_PROMOTE:
+    else if (q->kind == ASK_SCALE_UP)
+        scale_up(w);
+    else if (q->kind == ASK_PROMOTE)
         promote(w);
-        break;
-    case ASK_SAVE:
+    else if (q->kind == ASK_SAVE)
         store_status(w, q);
-        break;
-    default: /* the others leave no mark in this world */
-        break;
-    }
 }
 
 static bool is_effect(unsigned kind)
 {
-    return kind == ASK_ROUTES_SET || kind == ASK_SCALE_ZERO || kind == ASK_SCALE_UP || kind == ASK_PROMOTE ||
-           kind == ASK_SAVE;
+    return kind == ASK_ROUTES_SET || kind == ASK_SCALE_ZERO || kind == ASK_SCALE_UP ||
+           kind == ASK_PROMOTE || kind == ASK_SAVE;
 }
 
 static void answer(struct world *w, const struct ask *q, struct answer *a)
@@ -274,7 +275,8 @@ static void answer(struct world *w, const struct ask *q, struct answer *a)
         answer_hook(w, q, a);
 }
 
-/* ---- a life ----------------------------------------------------------------------------------------- */
+/* ---- a life
+ * ----------------------------------------------------------------------------------------- */
 
 static void check_rest(struct world *w)
 {
@@ -282,7 +284,8 @@ static void check_rest(struct world *w)
 
     if (w->spec.provider_is_kubernetes || (s->phase != PHASE_FAILED && s->phase != PHASE_SUCCEEDED))
         return;
-    if (w->options->safe && w->canary_weight != 0 && !(s->phase == PHASE_FAILED && s->canary_weight == WEIGHT_TOTAL))
+    if (w->options->safe && w->canary_weight != 0 &&
+        !(s->phase == PHASE_FAILED && s->canary_weight == WEIGHT_TOTAL))
         broke(w, "a finished rollout left traffic on the canary");
 }
 
@@ -297,8 +300,8 @@ static void crash(struct world *w)
 
 static void print_ask(const struct world *w, const struct ask *q, const struct answer *a)
 {
-    printf("    %-16s %d/%d op=%d phase=%s -> %d\n", ask_kind_name((enum ask_kind)q->kind), q->primary, q->canary,
-           q->save.op, phase_name((enum phase)q->save.phase), a->outcome);
+    printf("    %-16s %d/%d op=%d phase=%s -> %d\n", ask_kind_name((enum ask_kind)q->kind),
+           q->primary, q->canary, q->save.op, phase_name((enum phase)q->save.phase), a->outcome);
     (void)w;
 }
 
@@ -408,16 +411,17 @@ const char *world_live(const struct choices *choices, const struct world_options
         turn(&w);
         if (options->trace)
             printf("tick %u: phase %s routes %d/%d primary %d canary %d up %d target %d\n", i,
-                   phase_name((enum phase)w.stored.phase), w.primary_weight, w.canary_weight, w.primary, w.canary,
-                   w.canary_up, (int)w.target);
+                   phase_name((enum phase)w.stored.phase), w.primary_weight, w.canary_weight,
+                   w.primary, w.canary, w.canary_up, (int)w.target);
         tick(&w);
     }
     heal(&w);
     for (uint32_t i = 0; i < options->ticks_healed && !w.broken; i++) {
         healthy_turn(&w);
         if (options->trace)
-            printf("healed %u: phase %s routes %d/%d it %d fc %d\n", i, phase_name((enum phase)w.stored.phase),
-                   w.primary_weight, w.canary_weight, w.stored.iterations, w.stored.failed_checks);
+            printf("healed %u: phase %s routes %d/%d it %d fc %d\n", i,
+                   phase_name((enum phase)w.stored.phase), w.primary_weight, w.canary_weight,
+                   w.stored.iterations, w.stored.failed_checks);
         tick(&w);
     }
     if (!w.broken && options->ticks_healed > 0 && options->safe && spec_can_end(&w) && !at_rest(&w))

@@ -1,6 +1,7 @@
 /*
- * tests/prop/world.h — one random rollout in a small world, watched: what was really routed and scaled, not
- * what the engine says of it. Everything is drawn from one source of choices: a seed or a fuzzer's bytes.
+ * tests/prop/world.h — one random rollout in a small world, watched: what was really routed and
+ * scaled, not what the engine says of it. Everything is drawn from one source of choices: a seed or
+ * a fuzzer's bytes.
  */
 #ifndef COALMINE_TESTS_PROP_WORLD_H
 #define COALMINE_TESTS_PROP_WORLD_H
@@ -26,7 +27,8 @@ struct world_options {
  *  - weights of a write sum to 100 and each is within 0 to 100;
  *  - safe: no write gives more traffic to a side that cannot serve while the other can;
  *  - safe: the canary is not scaled to zero while it is the only side that serves;
- *  - safe: a rollout that ends Failed or Succeeded leaves 100/0, unless a failed promotion holds the canary at 100;
+ *  - safe: a rollout that ends Failed or Succeeded leaves 100/0, unless a failed promotion holds
+ * the canary at 100;
  *  - once healed, the rollout comes to rest (safe, with a spec that is not at fault).
  */
 const char *world_live(const struct choices *choices, const struct world_options *options);

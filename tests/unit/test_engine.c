@@ -225,7 +225,8 @@ START_TEST(an_abort_rolls_back_at_once)
     to_first_step(&world);
     rollout_command(&world.rollout, COMMAND_ABORT);
     tick(&world);
-    ck_assert_str_eq(world.log, "ABORTED; alert; ABORTED; routes 100/0; FAILED; scale-zero; save Failed; ");
+    ck_assert_str_eq(world.log,
+                     "ABORTED; alert; ABORTED; routes 100/0; FAILED; scale-zero; save Failed; ");
     tick(&world);
     ck_assert_int_eq(phase_of(&world), PHASE_FAILED);
 }
@@ -376,7 +377,8 @@ int main(void)
     tcase_add_test(tc, a_person_may_promote_without_the_rest_of_the_analysis);
     tcase_add_test(tc, a_command_with_nothing_to_do_is_refused);
     tcase_add_test(tc, the_finalizer_brings_the_target_back_before_the_routes);
-    tcase_add_loop_test(tc, the_finalizer_waits_for_the_target_as_long_as_the_interval_allows, 0, 3);
+    tcase_add_loop_test(tc, the_finalizer_waits_for_the_target_as_long_as_the_interval_allows, 0,
+                        3);
     tcase_add_test(tc, time_that_goes_back_is_no_time);
     tcase_add_loop_test(tc, any_answer_to_any_ask_leads_somewhere, 0, 8);
     tcase_add_test(tc, answers_at_hand_decide_as_stepping_does);

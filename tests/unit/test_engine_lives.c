@@ -50,9 +50,9 @@ END_TEST
 
 /* Without each of these the watched world must see something break: the rules have teeth. */
 static const enum deviation needed[] = {
-    DEV_SAFE_ROLLBACK,   DEV_FINISH_PROMOTION,  DEV_INCREASING_STEPS,   DEV_MIRROR_ONCE,
-    DEV_FIRST_INSTALL_HOLDS, DEV_ROUTE_BEFORE_SCALE, DEV_SCALE_UP_AGAIN, DEV_SKIP_WAITS,
-    DEV_ITERATIONS_REACHED, DEV_CLAMP_MAX_WEIGHT,
+    DEV_SAFE_ROLLBACK,       DEV_FINISH_PROMOTION,   DEV_INCREASING_STEPS, DEV_MIRROR_ONCE,
+    DEV_FIRST_INSTALL_HOLDS, DEV_ROUTE_BEFORE_SCALE, DEV_SCALE_UP_AGAIN,   DEV_SKIP_WAITS,
+    DEV_ITERATIONS_REACHED,  DEV_CLAMP_MAX_WEIGHT,
 };
 
 START_TEST(leaving_a_safety_out_is_noticed)
@@ -76,7 +76,8 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, the_default_profile_is_safe_under_faults_and_rests_when_healed);
     tcase_add_test(tc, flagger_profile_keeps_weights_whole_and_answers_fenced);
-    tcase_add_loop_test(tc, leaving_a_safety_out_is_noticed, 0, (int)(sizeof needed / sizeof needed[0]));
+    tcase_add_loop_test(tc, leaving_a_safety_out_is_noticed, 0,
+                        (int)(sizeof needed / sizeof needed[0]));
     suite_add_tcase(s, tc);
     runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
