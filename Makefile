@@ -59,6 +59,7 @@ CLI_SRCS := \
 	adapters/cli/verb_explain.c \
 	adapters/cli/verb_cluster.c \
 	adapters/cli/verb_help.c \
+	adapters/cli/verb_loadtester.c \
 	adapters/cli/verb_render.c \
 	adapters/cli/verb_report.c
 # the frame of the command line is tested as a library, with a table of verbs of its own
@@ -106,6 +107,8 @@ STORE_SRCS := \
 METRICS_SRCS := \
 	adapters/hook/hook.c \
 	adapters/hook/hook_call.c \
+	adapters/loadtester/command.c \
+	adapters/loadtester/loadtester.c \
 	adapters/metrics/answer_json.c \
 	adapters/metrics/builtin.c \
 	adapters/metrics/gotext.c \
@@ -232,6 +235,7 @@ UNIT_TESTS += \
 CHECK_SCRIPTS := \
 	tests/conformance/rollouts.sh \
 	tests/conformance/adapters.sh \
+	tests/golden/loadtester.sh \
 	tests/conformance/routers.sh \
 	scripts/purity.sh \
 	tests/golden/cli.sh \

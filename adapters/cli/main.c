@@ -13,6 +13,7 @@ const struct verb *const verbs[] = {
     &verb_report,
     &verb_schema,
     &verb_cluster,
+    &verb_loadtester,
     &verb_help,
     NULL,
 };

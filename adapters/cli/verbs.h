@@ -10,6 +10,7 @@
 extern const struct verb verb_explain;
 extern const struct verb verb_cluster;
 extern const struct verb verb_help;
+extern const struct verb verb_loadtester;
 extern const struct verb verb_render;
 extern const struct verb verb_report;
 extern const struct verb verb_check;
