@@ -249,6 +249,13 @@ BENCHES := \
 	bench/bench_check.c \
 	bench/bench_store.c
 
+# one libFuzzer target each, with its corpus in tests/fuzz/corpus/NAME
+FUZZ_TARGETS := \
+	tests/fuzz/fuzz_metric_answer.c \
+	tests/fuzz/fuzz_promql_lint.c \
+	tests/fuzz/fuzz_router.c \
+	tests/fuzz/fuzz_template.c
+
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))

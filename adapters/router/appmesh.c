@@ -286,7 +286,7 @@ static void update_service(struct call *c, const char *name, const cJSON *live, 
         shape_encode(&service_shape, spec);
         object = call_with_spec(c, &service_shape, live, spec);
         annotations = for_canary ? NULL : appmesh_gateway_annotations(c);
-        build_set(json_child_object(object, "metadata"), "annotations", annotations);
+        build_set(build_child(object, "metadata"), "annotations", annotations);
         call_write(c, ROUTER_PUT, &RESOURCE_APPMESH_V1BETA1_SERVICE, name, object,
                    "VirtualService %s update error: ", name);
     } else {

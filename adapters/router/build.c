@@ -76,6 +76,18 @@ void build_set(cJSON *object, const char *name, cJSON *value)
         abort();
 }
 
+cJSON *build_child(cJSON *object, const char *name)
+{
+    if (!cJSON_IsObject(json_get(object, name)))
+        build_set(object, name, build_object(NULL));
+    return json_get(object, name);
+}
+
+const cJSON *build_members(const cJSON *v)
+{
+    return cJSON_IsObject(v) ? v->child : NULL;
+}
+
 void build_append(cJSON *list, cJSON *item)
 {
     if (item != NULL && !cJSON_AddItemToArray(list, item))
@@ -175,8 +187,17 @@ int call_get_in(struct call *c, const struct resource *r, const char *ns, const 
 {
     const struct router_world *w = c->request->world;
 
+    int code;
+
     strbuf_clear(&c->api_error);
-    return w->get(w->self, r, r->cluster_scoped ? "" : ns, name, ret_object, &c->api_error);
+    code = w->get(w->self, r, r->cluster_scoped ? "" : ns, name, ret_object, &c->api_error);
+    if (code == 0 && !cJSON_IsObject(*ret_object)) {
+        json_free(*ret_object);
+        *ret_object = NULL;
+        strbuf_addf(&c->api_error, "the answer for %s \"%s\" is not an object", r->plural, name);
+        return -EBADMSG;
+    }
+    return code;
 }
 
 int call_get(struct call *c, const struct resource *r, const char *name, cJSON **ret_object)
@@ -306,7 +327,7 @@ static void set_or_remove(cJSON *metadata, const char *name, cJSON *value)
 
 void object_set_metadata(cJSON *object, cJSON *labels, cJSON *annotations)
 {
-    cJSON *metadata = must(json_child_object(object, "metadata"));
+    cJSON *metadata = build_child(object, "metadata");
 
     set_or_remove(metadata, "labels", labels);
     set_or_remove(metadata, "annotations", annotations);

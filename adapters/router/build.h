@@ -27,6 +27,10 @@ cJSON *build_copy(const cJSON *v); /* NULL gives NULL */
 /* Set or replace a member; a NULL value does nothing. Takes over `value`. */
 void build_set(cJSON *object, const char *name, cJSON *value);
 void build_append(cJSON *list, cJSON *item);
+/* The member `name` as an object; anything else that stands there is replaced by {}. */
+cJSON *build_child(cJSON *object, const char *name);
+/* The first member of an object, or NULL when `v` is none. */
+const cJSON *build_members(const cJSON *v);
 char *build_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The members of an object in order of their names; the list is the caller's to free(). NULL when
  * empty. */

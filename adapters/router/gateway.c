@@ -965,7 +965,7 @@ static void keep_annotations(const cJSON *live, cJSON *annotations)
 {
     const cJSON *given = json_at(live, "metadata", "annotations", NULL);
 
-    for (const cJSON *a = given == NULL ? NULL : given->child; a != NULL; a = a->next) {
+    for (const cJSON *a = build_members(given); a != NULL; a = a->next) {
         if (json_get(annotations, a->string) == NULL)
             build_set(annotations, a->string, build_copy(a));
     }

@@ -322,9 +322,9 @@ static void target_set_cookie(cJSON *route, const char *host, char *text)
 
 static void route_set_cookie(cJSON *route, const char *text)
 {
-    cJSON *response = json_child_object(json_child_object(route, "headers"), "response");
+    cJSON *response = build_child(build_child(route, "headers"), "response");
 
-    build_set(json_child_object(response, "add"), "Set-Cookie", build_str(text));
+    build_set(build_child(response, "add"), "Set-Cookie", build_str(text));
 }
 
 static int rules_while_running(struct call *c, int64_t primary, int64_t canary, cJSON **ret_rules)

@@ -48,7 +48,7 @@ static int knative_reconcile(struct call *c)
         json_free(service);
         return 0;
     }
-    annotations = json_child_object(json_child_object(service, "metadata"), "annotations");
+    annotations = build_child(build_child(service, "metadata"), "annotations");
     build_set(annotations, PRIMARY_ANNOTATION,
               build_str(json_text(json_get(service, "status"), "latestCreatedRevisionName")));
     put_target(c, service, "update query error: ");
@@ -125,7 +125,7 @@ static int knative_set(struct call *c, const struct routing *routing)
                          build_object("revisionName", build_str(revision), "percent",
                                       build_int(routing->primary), NULL),
                          NULL);
-    build_set(json_child_object(service, "spec"), "traffic", traffic);
+    build_set(build_child(service, "spec"), "traffic", traffic);
     put_target(c, service, "update query error ");
     return 0;
 }

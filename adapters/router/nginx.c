@@ -48,7 +48,7 @@ static cJSON *resting_annotations(const struct call *c, const cJSON *given)
     char *own = key_of(c, "canary");
     cJSON *annotations = build_object(NULL);
 
-    for (const cJSON *a = given == NULL ? NULL : given->child; a != NULL; a = a->next) {
+    for (const cJSON *a = build_members(given); a != NULL; a = a->next) {
         if (strstr(a->string, own) == NULL &&
             strstr(a->string, "kubectl.kubernetes.io/last-applied-configuration") == NULL)
             build_set(annotations, a->string, build_copy(a));
@@ -101,7 +101,7 @@ static cJSON *ab_annotations(const struct call *c, const cJSON *given)
     bool by_value = call_has(c, QUIRK_STALE_ANNOTATIONS);
     cJSON *annotations = build_object(NULL);
 
-    for (const cJSON *a = given == NULL ? NULL : given->child; a != NULL; a = a->next) {
+    for (const cJSON *a = build_members(given); a != NULL; a = a->next) {
         const char *text = by_value ? a->valuestring : a->string;
 
         if (text == NULL || strstr(text, own) == NULL)
@@ -267,7 +267,7 @@ static int nginx_set(struct call *c, const struct routing *routing)
 
     if (code != 0)
         return code;
-    metadata = json_child_object(live, "metadata");
+    metadata = build_child(live, "metadata");
     given = json_get(metadata, "annotations");
     if (c->match != NULL) {
         annotations = ab_annotations(c, given);

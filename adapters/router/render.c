@@ -193,7 +193,7 @@ static void find_selector(struct rendering *r)
 static int perform(struct rendering *r, struct router_result *result)
 {
     struct router_writer writer = objectmap_writer(&r->map);
-    cJSON *status = json_child_object(r->canary, "status");
+    cJSON *status = build_child(r->canary, "status");
     int code = router_apply(result, &writer, r->error);
 
     for (size_t i = 0; i < result->count; i++) {
@@ -383,9 +383,8 @@ int render_objects(const struct render_request *q, cJSON **ret_list, struct strb
     cJSON *workloads = build_list(NULL);
     int code;
 
-    build_set(json_child_object(r.canary, "metadata"), "namespace",
-              build_str(namespace_of(q->canary)));
-    build_set(json_child_object(r.canary, "status"), "phase", build_str("Progressing"));
+    build_set(build_child(r.canary, "metadata"), "namespace", build_str(namespace_of(q->canary)));
+    build_set(build_child(r.canary, "status"), "phase", build_str("Progressing"));
     complete_canary(r.canary);
     objectmap_init(&r.map);
     r.order = build_object(NULL);

@@ -291,7 +291,7 @@ static bool update_spec(const struct call *c, const struct wanted_service *w, co
 {
     cJSON *selector = make_selector(c, w->to_primary), *ports = make_ports(c, w->ports);
     cJSON *live_ports = shape_decode(&ports_shape, json_at(live, "spec", "ports", NULL));
-    cJSON *spec = json_child_object(object, "spec");
+    cJSON *spec = build_child(object, "spec");
     const cJSON *distribution = json_get(c->service, "trafficDistribution");
     bool changed;
 
@@ -331,7 +331,7 @@ static bool update_metadata(const struct call *c, const struct wanted_service *w
 {
     cJSON *labels = wanted_labels(c, w->role, w->name),
           *annotations = wanted_annotations(c, w->role);
-    cJSON *metadata = json_child_object(object, "metadata");
+    cJSON *metadata = build_child(object, "metadata");
     bool changed;
 
     keep_unmanaged(c, live, "annotations", annotations);
@@ -358,8 +358,7 @@ static int reconcile_one(struct call *c, const struct wanted_service *w)
     if (is_owned(c, live))
         changed = update_metadata(c, w, live, object) || changed;
     if (changed) {
-        annotations_add_flux(
-            json_child_object(json_child_object(object, "metadata"), "annotations"));
+        annotations_add_flux(build_child(build_child(object, "metadata"), "annotations"));
         call_write(c, ROUTER_PUT, &RESOURCE_SERVICE, w->name, object,
                    "service %s update error: ", w->name);
     } else {
@@ -415,8 +414,8 @@ static int restore_selector(struct call *c, cJSON *live, const char *text)
                       c->names.apex, c->ns);
         json_free(live);
     } else {
-        json_remove(json_child_object(live, "spec"), "selector");
-        build_set(json_child_object(live, "spec"), "selector", build_copy(selector));
+        json_remove(build_child(live, "spec"), "selector");
+        build_set(build_child(live, "spec"), "selector", build_copy(selector));
         call_write(c, ROUTER_PUT, &RESOURCE_SERVICE, c->names.apex, live,
                    "service %s update error: ", c->names.apex);
     }

@@ -95,8 +95,8 @@ static cJSON *make_canary(const struct call *c, const cJSON *source, const char 
     static const char *const server_owned[] = {
         "uid",      "finalizers",        "managedFields",  "generation",
         "selfLink", "creationTimestamp", "ownerReferences"};
-    cJSON *object = build_copy(source), *metadata = json_child_object(object, "metadata");
-    cJSON *annotations = json_child_object(metadata, "annotations");
+    cJSON *object = build_copy(source), *metadata = build_child(object, "metadata");
+    cJSON *annotations = build_child(metadata, "annotations");
     cJSON *rules = json_at(object, "spec", "rules", NULL);
 
     *ret_found = false;
@@ -125,7 +125,7 @@ static void update_canary(struct call *c, const char *name, cJSON *live, cJSON *
         cJSON *annotations = build_copy(json_at(wanted, "metadata", "annotations", NULL));
 
         annotations_add_flux(annotations);
-        build_set(json_child_object(live, "metadata"), "annotations", annotations);
+        build_set(build_child(live, "metadata"), "annotations", annotations);
     }
     json_free(wanted);
     call_write(c, ROUTER_PUT, &RESOURCE_INGRESS, name, live, "ingress %s.%s update error: ", name,
@@ -242,7 +242,7 @@ static int skipper_set(struct call *c, const struct routing *routing)
     int code = read_canary(c, name, &live);
 
     if (code == 0) {
-        annotations = json_child_object(json_child_object(live, "metadata"), "annotations");
+        annotations = build_child(build_child(live, "metadata"), "annotations");
         set_weights(c, annotations, routing->primary, routing->canary);
         if (routing->canary == 0) /* the source Ingress serves alone again */
             set_predicate(annotations, PREDICATE_OFF);
