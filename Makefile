@@ -237,16 +237,28 @@ CHECK_SCRIPTS := \
 	tests/conformance/adapters.sh \
 	tests/golden/loadtester.sh \
 	tests/conformance/routers.sh \
+	scripts/lint.sh \
 	scripts/purity.sh \
 	tests/golden/cli.sh \
 	tests/golden/explain.sh \
+	tests/golden/lint_check.sh \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
 CHECK_SCRIPTS += tests/simkube/kubectl.sh
 
+# ---- fuzzing: tests/fuzz/fuzz_x.c with its corpus in tests/fuzz/corpus/x ----------------------------------
+FUZZ_TARGETS := \
+	tests/fuzz/fuzz_canary.c \
+	tests/fuzz/fuzz_json.c \
+	tests/fuzz/fuzz_metric_answer.c \
+	tests/fuzz/fuzz_node.c \
+	tests/fuzz/fuzz_promql_lint.c \
+	tests/fuzz/fuzz_template.c
+
 # ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short, with tabs between ---
 BENCHES := \
 	bench/bench_check.c \
+	bench/bench_node.c \
 	bench/bench_store.c
 
 # one libFuzzer target each, with its corpus in tests/fuzz/corpus/NAME
@@ -261,7 +273,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
 LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 
-.PHONY: all bench check conformance clean deps install
+.PHONY: all bench check conformance clean deps fuzz fuzz-programs install lint sanitize valgrind
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -333,6 +345,33 @@ $(BUILD)/conformance-routers: $(BUILD)/obj/tests/conformance/routers.o $(LIBS) |
 check: $(BUILD)/conformance $(BUILD)/conformance-adapters $(BUILD)/conformance-routers
 check: $(BUILD)/.deps-check all $(UNIT_BINS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
+
+# ---- the same tests under other eyes ------------------------------------------------------------------------
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize:
+	+$(MAKE) BUILD=$(BUILD)/sanitize CFLAGS='$(SANITIZE)' check
+
+# Check runs each test in a process of its own; under valgrind all run in one
+valgrind: $(BUILD)/.deps-check $(UNIT_BINS)
+	@for program in $(UNIT_BINS); do \
+	    echo "valgrind $$program"; \
+	    CK_FORK=no CK_VERBOSITY=silent valgrind -q --error-exitcode=99 --leak-check=full \
+	        --errors-for-leak-kinds=definite $$program || exit 1; \
+	done
+
+lint: ; @scripts/lint.sh
+
+# Each target runs for FUZZ_SECONDS on a copy of its corpus; what it finds stays in $(BUILD)/fuzz/found.
+FUZZ_SECONDS ?= 60
+FUZZ_ONLY ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_TARGETS))
+FUZZ_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz: $(BUILD)/.deps-check
+	+$(MAKE) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='$(FUZZ_CFLAGS)' fuzz-programs
+	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_ONLY)
+FUZZ_BINS = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(FUZZ_TARGETS))
+fuzz-programs: $(FUZZ_BINS)
+$(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(LIBS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL)
 
 BENCH_BINS = $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCHES))
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS)

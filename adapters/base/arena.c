@@ -92,7 +92,7 @@ static struct chunk *next_chunk(struct arena *a, size_t size)
     return add_chunk(a, size);
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+void *arena_take(struct arena *a, size_t size)
 {
     struct chunk *c = a->current;
     void *p;
@@ -113,16 +113,27 @@ void *arena_alloc(struct arena *a, size_t size)
     p = c->bytes + c->used;
     c->used += size;
     a->used = size > a->limit - a->used ? a->limit : a->used + size;
-    memset(p, 0, size);
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    void *p = arena_take(a, size);
+
+    if (p)
+        memset(p, 0, size);
     return p;
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t len)
 {
-    char *copy = len < SIZE_MAX ? arena_alloc(a, len + 1) : NULL;
+    char *copy = len < SIZE_MAX ? arena_take(a, len + 1) : NULL;
 
-    if (copy && len)
+    if (!copy)
+        return NULL;
+    if (len)
         memcpy(copy, s, len);
+    copy[len] = '\0';
     return copy;
 }
 
@@ -141,7 +152,7 @@ char *arena_printf(struct arena *a, const char *format, ...)
     va_copy(again, args);
     len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    text = len < 0 ? NULL : arena_alloc(a, (size_t)len + 1);
+    text = len < 0 ? NULL : arena_take(a, (size_t)len + 1);
     if (text)
         vsnprintf(text, (size_t)len + 1, format, again);
     va_end(again);

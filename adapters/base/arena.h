@@ -23,6 +23,8 @@ void arena_clear(struct arena *a);
  * arena_failed() then stays true, so that a parser may check once at its end.
  */
 void *arena_alloc(struct arena *a, size_t size);
+/* As arena_alloc, but the bytes are whatever they were: for callers that set them all. */
+void *arena_take(struct arena *a, size_t size);
 /* A NUL-terminated copy of `len` bytes. NULL as for arena_alloc. */
 char *arena_strndup(struct arena *a, const char *s, size_t len);
 char *arena_strdup(struct arena *a, const char *s);

@@ -216,7 +216,7 @@ cJSON *json_parse(const char *text, size_t len, size_t *reterr_offset)
 
     if (len > JSON_BYTES_MAX || !scan_text(&s)) {
         if (reterr_offset)
-            *reterr_offset = len > JSON_BYTES_MAX ? JSON_BYTES_MAX : s.at;
+            *reterr_offset = len > JSON_BYTES_MAX ? JSON_BYTES_MAX : s.at < len ? s.at : len;
         goto out;
     }
     if (s.any_marked)
@@ -572,13 +572,12 @@ static double as_double(const cJSON *v)
 static bool numbers_equal(const cJSON *a, const cJSON *b)
 {
     int64_t left, right;
-    bool left_whole = json_as_int(a, &left), right_whole = json_as_int(b, &right);
 
-    if (left_whole && right_whole)
+    if (!cJSON_IsRaw(a) || !cJSON_IsRaw(b))
+        return as_double(a) == as_double(b);
+    if (json_as_int(a, &left) && json_as_int(b, &right))
         return left == right;
-    if (cJSON_IsRaw(a) && cJSON_IsRaw(b))
-        return strcmp(a->valuestring, b->valuestring) == 0;
-    return as_double(a) == as_double(b);
+    return strcmp(a->valuestring, b->valuestring) == 0;
 }
 
 static bool objects_equal(const cJSON *a, const cJSON *b)

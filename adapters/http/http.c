@@ -1,7 +1,6 @@
 #include "adapters/http/http.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -146,7 +145,7 @@ void http_error_text(char *out, size_t out_size, const char *method, const char 
         method = "GET";
     put(&t, method, 1);
     for (i = 1; method[i]; i++) {
-        char lower = (char)tolower((unsigned char)method[i]);
+        char c = method[i], lower = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
         put(&t, &lower, 1);
     }
     put(&t, " \"", 2);

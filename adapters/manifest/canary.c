@@ -546,18 +546,15 @@ int canary_decode_json(struct arena *arena, struct diags *diags, const char *fil
                        const cJSON *object, const struct canary_options *options,
                        struct canary *ret_canary)
 {
-    char *text = json_print(object), *kept = text ? arena_strdup(arena, text) : NULL;
-    struct documents docs;
-    struct document *doc;
-    int rc;
+    struct document *doc = arena_alloc(arena, sizeof *doc);
 
-    free(text);
-    if (!kept)
+    if (!doc)
         return -ENOMEM;
-    rc = node_parse_all(arena, diags, file, kept, strlen(kept), NULL, &docs);
-    if (rc != 0 || docs.count == 0)
-        return rc != 0 ? rc : -EINVAL;
-    doc = &docs.items[0];
+    doc->file = file;
+    doc->source = "";
+    doc->root = node_from_json(arena, object);
+    if (!doc->root)
+        return -ENOMEM;
     return canary_decode(arena, diags, doc, options, ret_canary);
 }
 

@@ -45,8 +45,7 @@ const char *document_namespace(const struct document *doc);
 int canary_decode(struct arena *arena, struct diags *diags, const struct document *doc,
                   const struct canary_options *options, struct canary *ret_canary);
 /*
- * The same from an API object. `object` is borrowed for the call; positions count in its compact
- * JSON text.
+ * The same from an API object, which is borrowed for the call; findings have a path and no line.
  */
 int canary_decode_json(struct arena *arena, struct diags *diags, const char *file,
                        const cJSON *object, const struct canary_options *options,

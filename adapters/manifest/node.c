@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/num.h"
 #include "engine/text.h"
 
 struct node *node_get(const struct node *map, const char *name)
@@ -142,6 +143,103 @@ cJSON *node_to_json(const struct node *n)
         return map_to_json(n);
     }
     return NULL;
+}
+
+static bool set_text(struct arena *arena, struct node *n, const char *text)
+{
+    n->text_len = strlen(text);
+    n->text = arena_strndup(arena, text, n->text_len);
+    return n->text != NULL;
+}
+
+static bool set_number(struct arena *arena, struct node *n, const cJSON *v)
+{
+    char digits[40];
+    struct text t;
+    /* from 2^53 on a double does not say which integer was meant */
+    bool whole = json_as_int(v, &n->u.integer) &&
+                 (cJSON_IsRaw(v) || (v->valuedouble > -0x1p53 && v->valuedouble < 0x1p53));
+
+    n->kind = whole ? NODE_INT : NODE_FLOAT;
+    if (!whole)
+        n->u.number = v->valuedouble;
+    if (cJSON_IsRaw(v)) {
+        if (!whole)
+            num_parse(v->valuestring, strlen(v->valuestring), &n->u.number);
+        return set_text(arena, n, v->valuestring);
+    }
+    text_init(&t, digits, sizeof digits);
+    if (whole)
+        text_add_int(&t, n->u.integer);
+    else
+        text_add_float(&t, n->u.number);
+    return set_text(arena, n, digits);
+}
+
+static bool set_list(struct arena *arena, struct node *n, const cJSON *v)
+{
+    size_t count = (size_t)cJSON_GetArraySize(v), i = 0;
+
+    n->kind = NODE_LIST;
+    n->u.list.items = arena_alloc(arena, count * sizeof *n->u.list.items);
+    if (!n->u.list.items)
+        return false;
+    n->u.list.count = count;
+    for (const cJSON *item = v->child; item; item = item->next, i++) {
+        n->u.list.items[i] = node_from_json(arena, item);
+        if (!n->u.list.items[i])
+            return false;
+    }
+    return true;
+}
+
+static bool set_map(struct arena *arena, struct node *n, const cJSON *v)
+{
+    size_t count = (size_t)cJSON_GetArraySize(v);
+    struct member *m = arena_alloc(arena, count * sizeof *m);
+
+    n->kind = NODE_MAP;
+    n->u.map.members = m;
+    n->u.map.count = count;
+    for (const cJSON *item = v->child; m && item; item = item->next, m++) {
+        m->key_len = strlen(item->string);
+        m->key = arena_strndup(arena, item->string, m->key_len);
+        m->value = node_from_json(arena, item);
+        if (!m->key || !m->value)
+            return false;
+    }
+    return n->u.map.members != NULL;
+}
+
+struct node *node_from_json(struct arena *arena, const cJSON *v)
+{
+    struct node *n = arena_alloc(arena, sizeof *n);
+    bool good = n != NULL;
+
+    if (!good)
+        return NULL;
+    n->text = "";
+    if (cJSON_IsObject(v)) {
+        good = set_map(arena, n, v);
+    } else if (cJSON_IsArray(v)) {
+        good = set_list(arena, n, v);
+    } else if (cJSON_IsString(v)) {
+        n->kind = NODE_STRING;
+        n->quoted = true;
+        good = set_text(arena, n, v->valuestring);
+    } else if (cJSON_IsNumber(v) || cJSON_IsRaw(v)) {
+        good = set_number(arena, n, v);
+    } else if (cJSON_IsBool(v)) {
+        n->kind = NODE_BOOL;
+        n->u.boolean = cJSON_IsTrue(v);
+        n->text = n->u.boolean ? "true" : "false";
+        n->text_len = strlen(n->text);
+    } else {
+        n->kind = NODE_NULL;
+        n->text = "null";
+        n->text_len = 4;
+    }
+    return good ? n : NULL;
 }
 
 /* ---- files

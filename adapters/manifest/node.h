@@ -104,5 +104,8 @@ bool node_is(const struct node *n, const char *text); /* a string equal to text 
 const char *node_kind_name(enum node_kind kind);      /* "a string", "an integer", … */
 /* The same value as JSON, for adapters that work on API objects; NULL when memory is out. */
 cJSON *node_to_json(const struct node *n);
+/* An API object as a tree without positions (line 0); texts are copied. NULL when the arena is
+ * full. */
+struct node *node_from_json(struct arena *arena, const cJSON *v);
 
 #endif

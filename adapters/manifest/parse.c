@@ -93,9 +93,9 @@ static void *refill(struct parser *r, size_t size)
     unsigned char *p;
 
     if (size > r->block_bytes / 4) {
-        p = arena_alloc(r->arena, size);
+        p = arena_take(r->arena, size);
     } else {
-        p = arena_alloc(r->arena, r->block_bytes);
+        p = arena_take(r->arena, r->block_bytes);
         if (p) {
             r->block = p + size;
             r->block_end = p + r->block_bytes;
@@ -108,7 +108,7 @@ static void *refill(struct parser *r, size_t size)
     return p;
 }
 
-/* Zeroed memory for the document at hand. */
+/* Memory for the document at hand; the caller sets every byte that is read. */
 static inline void *take(struct parser *r, size_t size)
 {
     unsigned char *p = r->block;
@@ -256,11 +256,11 @@ static inline struct node *new_node(struct parser *r, enum node_kind kind, const
 
     if (!n)
         return NULL;
-    n->kind = kind;
-    n->line = line_of(r, &ev->start_mark);
-    n->col = (uint32_t)ev->start_mark.column + 1;
-    n->end_line = line_of(r, &ev->end_mark);
-    n->end_col = (uint32_t)ev->end_mark.column + 1;
+    *n = (struct node){.kind = kind,
+                       .line = line_of(r, &ev->start_mark),
+                       .col = (uint32_t)ev->start_mark.column + 1,
+                       .end_line = line_of(r, &ev->end_mark),
+                       .end_col = (uint32_t)ev->end_mark.column + 1};
     return n;
 }
 
@@ -337,6 +337,7 @@ static struct node *new_scalar(struct parser *r, const yaml_event_t *ev)
         return NULL;
     text = (char *)(n + 1);
     memcpy(text, ev->data.scalar.value, len);
+    text[len] = '\0';
     n->text = text;
     n->text_len = len;
     n->quoted = style != YAML_PLAIN_SCALAR_STYLE;
@@ -355,12 +356,8 @@ static struct node *new_null(struct parser *r, uint32_t line, uint32_t col)
 {
     struct node *n = take(r, sizeof *n);
 
-    if (!n)
-        return NULL;
-    n->kind = NODE_NULL;
-    n->line = n->end_line = line;
-    n->col = n->end_col = col;
-    n->text = "";
+    if (n)
+        *n = (struct node){NODE_NULL, line, col, line, col, .text = ""};
     return n;
 }
 
@@ -380,7 +377,7 @@ static uint32_t open_anchor(struct parser *r, const yaml_char_t *name)
     if (!copy || (r->anchor_count == r->anchor_cap &&
                   !grow(r, (void **)&r->anchors, &r->anchor_cap, sizeof *r->anchors)))
         return 0;
-    memcpy(copy, name, len);
+    memcpy(copy, name, len + 1);
     slot = index_put(r, &r->anchor_index, copy, len);
     if (!slot)
         return 0;
@@ -1108,7 +1105,8 @@ int node_parse(struct arena *arena, struct diags *diags, const char *file, const
         return -EINVAL;
     }
     r.frames = calloc(r.limits.depth_max, sizeof *r.frames);
-    if (r.frames)
+    if (r.frames && grow(&r, (void **)&r.items, &r.item_cap, sizeof *r.items) &&
+        grow(&r, (void **)&r.entries, &r.entry_cap, sizeof *r.entries))
         read_file(&r);
     else
         r.no_memory = true;
