@@ -116,7 +116,7 @@ static char **list_directory(const char *dir, size_t *ret_count)
 
     if (d == NULL)
         return NULL;
-    while ((entry = readdir(d)) != NULL) {
+    while ((entry = readdir(d)) != NULL) { /* lint: ok, sorted below */
         if (entry->d_name[0] == '.')
             continue;
         if (count == cap) {
