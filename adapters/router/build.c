@@ -72,7 +72,14 @@ cJSON *build_copy(const cJSON *v)
 
 void build_set(cJSON *object, const char *name, cJSON *value)
 {
-    if (value != NULL && json_set(object, name, value) != 0)
+    if (value == NULL)
+        return;
+    if (!cJSON_IsObject(object)) {
+        json_free(
+            value); /* something else stands where people or controllers should have an object */
+        return;
+    }
+    if (json_set(object, name, value) != 0)
         abort();
 }
 
@@ -90,7 +97,13 @@ const cJSON *build_members(const cJSON *v)
 
 void build_append(cJSON *list, cJSON *item)
 {
-    if (item != NULL && !cJSON_AddItemToArray(list, item))
+    if (item == NULL)
+        return;
+    if (!cJSON_IsArray(list)) {
+        json_free(item);
+        return;
+    }
+    if (!cJSON_AddItemToArray(list, item))
         abort();
 }
 

@@ -24,7 +24,8 @@ cJSON *build_strf(const char *format, ...) __attribute__((format(printf, 1, 2)))
 cJSON *build_int(int64_t value);
 cJSON *build_bool(bool value);
 cJSON *build_copy(const cJSON *v); /* NULL gives NULL */
-/* Set or replace a member; a NULL value does nothing. Takes over `value`. */
+/* Set or replace a member; a NULL value, or an `object` that is none, does nothing. Takes over
+ * `value`. */
 void build_set(cJSON *object, const char *name, cJSON *value);
 void build_append(cJSON *list, cJSON *item);
 /* The member `name` as an object; anything else that stands there is replaced by {}. */

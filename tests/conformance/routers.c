@@ -1,7 +1,8 @@
 /*
  * Play recorded router histories against our builders in profile flagger-1.44.
  *
- *   conformance-routers FILE.jsonl[.gz]
+ *   conformance-routers FILE.jsonl[.gz]            as recorded, in profile flagger-1.44
+ *   conformance-routers --default FILE.jsonl[.gz]  what must hold of the default profile
  *
  * A history is a Canary, the objects that exist, and a list of calls; each call was recorded from
  * Flagger 1.44 with its writes, the objects it changed, the routes it read, the cookies and the
@@ -253,8 +254,68 @@ static void play_op(struct history *h, size_t index, const cJSON *op)
     router_result_release(&result);
 }
 
-/* True when the history is as recorded. */
-static bool play(const cJSON *line)
+/* ---- the default profile
+ * ----------------------------------------------------------------------------- */
+
+static bool read_routes(struct history *h, struct routing *ret_routing)
+{
+    cJSON *get = cJSON_CreateObject();
+    struct router_result result;
+    int code;
+
+    (void)json_set_str(get, "op", "get");
+    code = call(h, get, &result, ret_routing);
+    router_result_release(&result);
+    json_free(get);
+    return code == 0;
+}
+
+static char *routes_text(const struct routing *r)
+{
+    struct strbuf b = STRBUF_INIT;
+
+    strbuf_addf(&b, "%lld/%lld%s", (long long)r->primary, (long long)r->canary,
+                r->mirror ? " mirrored" : "");
+    return strbuf_detach(&b);
+}
+
+/* Perform a call; returns whether it went through and how many writes it made. */
+static bool perform(struct history *h, const cJSON *op, size_t *ret_writes)
+{
+    struct router_writer writer = objectmap_writer(&h->map);
+    struct router_result result;
+    struct routing routing;
+    struct strbuf error = STRBUF_INIT;
+    bool ok;
+
+    (void)call(h, op, &result, &routing);
+    ok = router_apply(&result, &writer, &error) == 0;
+    *ret_writes = result.count;
+    keep_cookies(h, &result.cookies);
+    strbuf_release(&error);
+    router_result_release(&result);
+    return ok;
+}
+
+static void hold_op(struct history *h, size_t index, const cJSON *op)
+{
+    struct routing before = {0, 0, false}, after = {0, 0, false};
+    bool known, reconciles = strcmp(json_text(op, "op"), "reconcile") == 0;
+    size_t writes;
+
+    prepare(h, op);
+    known = read_routes(h, &before) && before.primary + before.canary > 0;
+    if (!perform(h, op, &writes) || !reconciles)
+        return;
+    if (known && (!read_routes(h, &after) || before.primary != after.primary ||
+                  before.canary != after.canary || before.mirror != after.mirror))
+        differs(h, "a reconcile moved traffic", index, routes_text(&before), routes_text(&after));
+    if (perform(h, op, &writes) && writes > 0)
+        differs(h, "a second reconcile writes", index, strdup("nothing"), strdup("something"));
+}
+
+/* True when the history is as recorded, or when what must hold does. */
+static bool play(const cJSON *line, bool in_default)
 {
     struct history h = {.id = json_text(line, "id")};
     const cJSON *objects = json_get(line, "objects"), *ops = json_get(line, "ops");
@@ -263,13 +324,13 @@ static bool play(const cJSON *line)
 
     h.options.set_owner_references = json_bool(line, "setOwnerReferences", false);
     h.options.ingress_class = "contour";
-    h.options.quirks = ROUTER_QUIRKS_FLAGGER;
+    h.options.quirks = in_default ? 0 : ROUTER_QUIRKS_FLAGGER;
     h.canary = json_copy(json_get(line, "canary"));
     objectmap_init(&h.map);
     for (const cJSON *o = objects == NULL ? NULL : objects->child; o != NULL; o = o->next)
         (void)json_set(h.map.objects, o->string, json_copy(o));
     for (const cJSON *op = ops->child; op != NULL && h.failure[0] == '\0'; op = op->next)
-        play_op(&h, index++, op);
+        (in_default ? hold_op : play_op)(&h, index++, op);
     ok = h.failure[0] == '\0';
     if (!ok)
         printf("%s: %s\n  want %s\n  got  %s\n", h.id, h.failure, h.want, h.got);
@@ -304,8 +365,10 @@ int main(int argc, char **argv)
     const char *text;
     gzFile file;
 
-    if (argc != 2 || (file = gzopen(argv[1], "rb")) == NULL) {
-        fprintf(stderr, "usage: conformance-routers FILE.jsonl[.gz]\n");
+    bool in_default = argc == 3 && strcmp(argv[1], "--default") == 0;
+
+    if ((argc != 2 && !in_default) || (file = gzopen(argv[argc - 1], "rb")) == NULL) {
+        fprintf(stderr, "usage: conformance-routers [--default] FILE.jsonl[.gz]\n");
         return 2;
     }
     while ((text = next_line(file, &line)) != NULL) {
@@ -314,7 +377,7 @@ int main(int argc, char **argv)
         if (history == NULL) {
             printf("line %u: not JSON\n", passed + failed + 1);
             failed++;
-        } else if (play(history)) {
+        } else if (play(history, in_default)) {
             passed++;
         } else {
             failed++;
