@@ -239,6 +239,8 @@ CHECK_SCRIPTS := \
 	tests/conformance/routers.sh \
 	scripts/lint.sh \
 	scripts/purity.sh \
+	tests/docs/check.pl \
+	tests/docs/commands.sh \
 	tests/golden/cli.sh \
 	tests/golden/explain.sh \
 	tests/golden/lint_check.sh \

@@ -184,7 +184,8 @@ static const char *metric_kind_name(unsigned kind)
 
 static const char *save_name(unsigned op)
 {
-    static const char *const names[] = {"sync", "phase", "failed-checks", "weight", "iterations"};
+    static const char *const names[] = {"sync",   "phase",      "failed-checks",
+                                        "weight", "iterations", "memory"};
     return NAME_IN(names, op);
 }
 

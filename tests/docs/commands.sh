@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Every command in the documentation does what the page says.
+set -u
+mapfile -t pages < <(grep -l '^ *```console' README.md CONTRIBUTING.md docs/*.md docs/*/*.md 2>/dev/null)
+[ ${#pages[@]} -gt 0 ] || { echo "no page with commands"; exit 1; }
+scripts/doccheck "${pages[@]}"
