@@ -158,6 +158,9 @@ CLI_SRCS += adapters/cli/verb_check.c
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
 	tests/unit/test_arena.c \
+	tests/unit/test_canary_decode.c \
+	tests/unit/test_diag.c \
+	tests/unit/test_strbuf.c \
 	tests/unit/test_engine.c \
 	tests/unit/test_engine_lives.c \
 	tests/unit/test_check_pages.c \

@@ -320,6 +320,38 @@ static ms_t effective_interval(struct reader *r, const struct node *n, const str
     return ns / NS_PER_MS;
 }
 
+/* What the engine only counts or hands on: the names must be right all the same. */
+static void read_match(struct reader *r, const struct node *n, const struct place *at,
+                       struct analysis_spec *a)
+{
+    static const char *const names[] = {"headers", "queryParams", "sourceLabels", NULL};
+
+    if (!n || n->kind == NODE_NULL || !reader_expect(r, n, at, NODE_LIST))
+        return;
+    a->match_count = (uint32_t)n->u.list.count;
+    for (uint32_t i = 0; i < a->match_count; i++) {
+        struct place here = {at, NULL, i};
+        reader_object(r, n->u.list.items[i], &here, names);
+    }
+}
+
+static void read_affinity(struct reader *r, const struct node *map, const struct place *at,
+                          struct analysis_spec *a)
+{
+    static const char *const names[] = {"cookieName",  "domain", "httpOnly",          "maxAge",
+                                        "partitioned", "path",   "primaryCookieName", "sameSite",
+                                        "secure",      NULL};
+    const char *cookie = "";
+    int64_t max_age;
+
+    if (!map || map->kind == NODE_NULL || !reader_object(r, map, at, names))
+        return;
+    a->has_session_affinity = true;
+    if (!reader_string(r, node_get(map, "cookieName"), PLACE(at, "cookieName"), &cookie))
+        reader_missing(r, map, at, "cookieName");
+    reader_int64(r, node_get(map, "maxAge"), PLACE(at, "maxAge"), &max_age);
+}
+
 static void read_analysis(struct reader *r, const struct node *map, const struct place *at,
                           struct spec *s)
 {
@@ -341,7 +373,6 @@ static void read_analysis(struct reader *r, const struct node *map, const struct
                                         "webhooks",
                                         NULL};
     struct analysis_spec *a = &s->analysis;
-    const struct node *n;
 
     a->interval_ms = 60000;
     a->primary_ready_threshold = a->canary_ready_threshold = 100;
@@ -362,11 +393,8 @@ static void read_analysis(struct reader *r, const struct node *map, const struct
                &a->canary_ready_threshold);
     reader_bool(r, node_get(map, "mirror"), PLACE(at, "mirror"), &a->mirror);
     read_step_weights(r, node_get(map, "stepWeights"), PLACE(at, "stepWeights"), s);
-    n = node_get(map, "match");
-    if (n && n->kind != NODE_NULL && reader_expect(r, n, PLACE(at, "match"), NODE_LIST))
-        a->match_count = (uint32_t)n->u.list.count;
-    n = node_get(map, "sessionAffinity");
-    a->has_session_affinity = n && n->kind == NODE_MAP;
+    read_match(r, node_get(map, "match"), PLACE(at, "match"), a);
+    read_affinity(r, node_get(map, "sessionAffinity"), PLACE(at, "sessionAffinity"), a);
     read_metrics(r, node_get(map, "metrics"), PLACE(at, "metrics"), s);
     read_hooks(r, node_get(map, "webhooks"), PLACE(at, "webhooks"), s);
     read_alerts(r, node_get(map, "alerts"), PLACE(at, "alerts"), s);
@@ -422,6 +450,60 @@ static void read_autoscaler(struct reader *r, const struct node *map, const stru
     reader_string(r, node_get(map, "kind"), PLACE(at, "kind"), &kind);
     s->has_autoscaler =
         strcmp(kind, "HorizontalPodAutoscaler") == 0 || strcmp(kind, "ScaledObject") == 0;
+}
+
+static void read_ref(struct reader *r, const struct node *map, const struct place *at)
+{
+    static const char *const names[] = {"apiVersion", "kind", "name", "namespace", NULL};
+    const char *text = "";
+
+    if (!map || map->kind == NODE_NULL || !reader_object(r, map, at, names))
+        return;
+    reader_string(r, node_get(map, "kind"), PLACE(at, "kind"), &text);
+    if (!reader_string(r, node_get(map, "name"), PLACE(at, "name"), &text))
+        reader_missing(r, map, at, "name");
+}
+
+/* The engine knows no service; the routers read its node. */
+static void read_service(struct reader *r, const struct node *map, const struct place *at)
+{
+    static const char *const names[] = {"apex",
+                                        "appProtocol",
+                                        "backendTimeout",
+                                        "backends",
+                                        "canary",
+                                        "corsPolicy",
+                                        "delegation",
+                                        "gatewayRefs",
+                                        "gateways",
+                                        "headers",
+                                        "headless",
+                                        "hosts",
+                                        "match",
+                                        "meshName",
+                                        "mirror",
+                                        "name",
+                                        "port",
+                                        "portDiscovery",
+                                        "portName",
+                                        "primary",
+                                        "retries",
+                                        "rewrite",
+                                        "targetPort",
+                                        "timeout",
+                                        "trafficDistribution",
+                                        "trafficPolicy",
+                                        "unmanagedMetadata",
+                                        NULL};
+    const char *text = "";
+    int32_t port = 0;
+    bool flag = false;
+
+    if (!map || map->kind == NODE_NULL || !reader_object(r, map, at, names))
+        return;
+    reader_string(r, node_get(map, "name"), PLACE(at, "name"), &text);
+    reader_int(r, node_get(map, "port"), PLACE(at, "port"), &port);
+    reader_bool(r, node_get(map, "portDiscovery"), PLACE(at, "portDiscovery"), &flag);
 }
 
 /* The label printed in "no values found": docs/engine/semantics.md §7.2 */
@@ -483,6 +565,10 @@ static void read_spec(struct reader *r, const struct canary_options *o, struct c
         read_target(r, n, PLACE(at, "targetRef"), s);
     else
         reader_missing(r, map, at, "targetRef");
+    read_ref(r, node_get(map, "ingressRef"), PLACE(at, "ingressRef"));
+    read_ref(r, node_get(map, "routeRef"), PLACE(at, "routeRef"));
+    read_ref(r, node_get(map, "upstreamRef"), PLACE(at, "upstreamRef"));
+    read_service(r, node_get(map, "service"), PLACE(at, "service"));
     read_autoscaler(r, node_get(map, "autoscalerRef"), PLACE(at, "autoscalerRef"), s);
     n = node_get(map, "analysis");
     if (n && n->kind != NODE_NULL) {

@@ -57,6 +57,10 @@ void reader_error(struct reader *r, const struct node *n, const struct place *at
 void reader_missing(struct reader *r, const struct node *map, const struct place *at,
                     const char *name)
 {
+    const struct node *n = node_get(map, name);
+
+    if (n && n->kind != NODE_NULL)
+        return; /* there, and found wrong already */
     reader_error(r, map, at, arena_printf(r->arena, "%s is required", name), NULL);
 }
 

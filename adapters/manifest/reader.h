@@ -31,7 +31,7 @@ const char *place_text(struct arena *arena, const struct place *at);
 
 void reader_error(struct reader *r, const struct node *n, const struct place *at, const char *what,
                   const char *hint);
-/* "NAME is required" at the place of the object that lacks it. */
+/* "NAME is required" at the place of the object, unless it has a value of that name after all. */
 void reader_missing(struct reader *r, const struct node *map, const struct place *at,
                     const char *name);
 /* Not one of the words: says which there are and which is the nearest. */
