@@ -163,7 +163,9 @@ UNIT_TESTS := \
 	tests/unit/test_strbuf.c \
 	tests/unit/test_engine.c \
 	tests/unit/test_engine_lives.c \
+	tests/unit/test_check.c \
 	tests/unit/test_check_pages.c \
+	tests/unit/test_check_schema.c \
 	tests/unit/test_checksum.c \
 	tests/unit/test_cli.c \
 	tests/unit/test_forecast.c \

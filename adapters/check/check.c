@@ -259,6 +259,39 @@ static size_t line_offset(const struct check *c, uint32_t line)
     return at;
 }
 
+/* One character of UTF-8 at `s`: its length, or 0 when it is none. */
+static size_t character_at(const unsigned char *s, size_t len)
+{
+    size_t n = s[0] < 0x80                   ? 1
+               : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
+               : (s[0] & 0xF0) == 0xE0       ? 3
+               : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
+                                             : 0;
+
+    if (n == 0 || n > len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* A copy that can be shown anywhere: no control characters but tabs, and nothing that is not UTF-8.
+ */
+static const char *keep_line(struct check *c, const char *bytes, size_t len)
+{
+    char *copy = arena_strndup(c->keep, bytes, len);
+
+    for (size_t at = 0; copy && at < len;) {
+        size_t n = character_at((const unsigned char *)copy + at, len - at);
+
+        if (n == 0 || ((unsigned char)copy[at] < 0x20 && copy[at] != '\t') || copy[at] == 0x7F)
+            copy[at] = '?';
+        at += n ? n : 1;
+    }
+    return copy;
+}
+
 static const char *source_line(struct check *c, uint32_t line)
 {
     size_t at, len;
@@ -277,9 +310,7 @@ static const char *source_line(struct check *c, uint32_t line)
         for (len = SOURCE_BYTES_MAX;
              len > 0 && ((unsigned char)c->source[at + len] & 0xC0) == 0x80;)
             len--; /* not inside a character */
-    if (memchr(c->source + at, 0, len))
-        return NULL;
-    return arena_strndup(c->keep, c->source + at, len);
+    return keep_line(c, c->source + at, len);
 }
 
 /* At a place of the current piece. */
@@ -972,7 +1003,7 @@ static void sort_findings(struct check *c)
     struct sort_key *keys = malloc((c->count + 1) * sizeof *keys);
     struct finding *sorted = malloc((c->count + 1) * sizeof *sorted);
 
-    if (keys && sorted) {
+    if (keys && sorted && c->count > 0) {
         for (size_t i = 0; i < c->count; i++)
             keys[i] = (struct sort_key){c->item_files[i], i, &c->items[i]};
         qsort(keys, c->count, sizeof *keys, compare_findings);
@@ -1074,7 +1105,7 @@ void check_quote(struct check *c, const char *file, FILE *stream)
         if (len > SOURCE_BYTES_MAX)
             for (len = SOURCE_BYTES_MAX; len > 0 && ((unsigned char)line[len] & 0xC0) == 0x80;)
                 len--;
-        f->source = arena_strndup(c->keep, line, (size_t)len);
+        f->source = keep_line(c, line, (size_t)len);
     }
     free(line);
 }

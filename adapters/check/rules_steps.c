@@ -96,7 +96,7 @@ static void single_step(struct check *c, const struct canary_view *v)
                    "make maxWeight a multiple of stepWeight",
                    "the first step of %lld is already above maxWeight %lld", (long long)step,
                    (long long)limit);
-    else if (step > 0 && limit % step != 0 && limit < 100)
+    else if (step > 0 && step < limit && limit % step != 0 && limit < 100)
         check_find(c, CM107, v->max_weight ? v->max_weight : v->step_weight,
                    v->max_weight ? ".spec.analysis.maxWeight" : ".spec.analysis.stepWeight", WHY,
                    "steps of %lld do not end at %lld but overshoot it", (long long)step,

@@ -57,23 +57,37 @@ static void write_source(const struct finding *f, bool color, struct strbuf *out
     strbuf_adds(out, color ? "\033[0m\n" : "\n");
 }
 
+/* Text of the document in a terminal: control characters must not act. */
+static void add_shown(struct strbuf *out, const char *s)
+{
+    for (; *s; s++)
+        strbuf_addc(out, ((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7F ? '?' : *s);
+}
+
 static void write_text(const struct finding *f, bool color, struct strbuf *out)
 {
     static const char *const colors[] = {"\033[1;31m", "\033[1;35m", "\033[1;36m"};
 
     strbuf_adds(out, color ? "\033[1m" : "");
-    strbuf_adds(out, f->file);
+    add_shown(out, f->file);
     if (f->line)
         strbuf_addf(out, ":%u", f->line);
     if (f->line && f->col)
         strbuf_addf(out, ":%u", f->col);
     strbuf_addf(out, ": %s%s%s", color ? colors[f->severity] : "", severity_names[f->severity],
                 color ? "\033[0m" : "");
-    strbuf_addf(out, ": %s%s%s [%s]\n", f->path, *f->path ? ": " : "", f->what, id_of(f));
+    strbuf_adds(out, ": ");
+    add_shown(out, f->path);
+    strbuf_adds(out, *f->path ? ": " : "");
+    add_shown(out, f->what);
+    strbuf_addf(out, " [%s]\n", id_of(f));
     if (f->source)
         write_source(f, color, out);
-    if (f->hint)
-        strbuf_addf(out, "hint: %s\n", f->hint);
+    if (f->hint) {
+        strbuf_adds(out, "hint: ");
+        add_shown(out, f->hint);
+        strbuf_addc(out, '\n');
+    }
     strbuf_addc(out, '\n');
 }
 

@@ -7,15 +7,13 @@
 
 #include "adapters/cli/cli.h"
 
+extern const struct verb verb_check;
 extern const struct verb verb_explain;
 extern const struct verb verb_cluster;
 extern const struct verb verb_help;
 extern const struct verb verb_loadtester;
 extern const struct verb verb_render;
 extern const struct verb verb_report;
-extern const struct verb verb_check;
-extern const struct verb verb_help;
-extern const struct verb verb_render;
 extern const struct verb verb_schema;
 
 #endif
