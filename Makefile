@@ -251,7 +251,7 @@ CHECK_SCRIPTS := \
 	tests/golden/lint_check.sh \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
-CHECK_SCRIPTS += tests/simkube/kubectl.sh
+CHECK_SCRIPTS += tests/simkube/calls.sh tests/simkube/kubectl.sh
 
 # ---- fuzzing: tests/fuzz/fuzz_x.c with its corpus in tests/fuzz/corpus/x ----------------------------------
 FUZZ_TARGETS := \
@@ -323,6 +323,10 @@ $(BUILD)/libadapters.a: $(call obj,$(ADAPTER_SRCS)) $(EMBEDDED)
 $(BUILD)/coalmine: $(call obj,$(CLI_SRCS)) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
+# One list of API calls against the simulated cluster or a real one: build/calls CALLS.jsonl sim | URL TOKEN CA
+$(BUILD)/calls: $(BUILD)/obj/tests/cluster/calls.o $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+
 # Recorded rollouts against the engine: build/conformance FILE.jsonl[.gz]...
 CONFORMANCE_SRCS := \
 	tests/conformance/rollouts.c \
@@ -350,7 +354,7 @@ $(BUILD)/conformance-adapters: $(BUILD)/obj/tests/conformance/adapters.o $(LIBS)
 $(BUILD)/conformance-routers: $(BUILD)/obj/tests/conformance/routers.o $(LIBS) | $(BUILD)/.deps-check
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL) -lz
 
-check: $(BUILD)/conformance $(BUILD)/conformance-adapters $(BUILD)/conformance-routers
+check: $(BUILD)/conformance $(BUILD)/conformance-adapters $(BUILD)/conformance-routers $(BUILD)/calls
 check: $(BUILD)/.deps-check all $(UNIT_BINS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
 

@@ -10,6 +10,7 @@
  * ------------------------------------------------------------------------------------------ */
 
 #define PARAMS_MAX 24
+#define STRATEGIC_TYPE "application/strategic-merge-patch+json"
 #define MODIFIED_TEXT                                                                              \
     "the object has been modified; please apply your changes to the latest version and try again"
 
@@ -213,12 +214,29 @@ static bool check_identity(struct call *c, cJSON *tree)
     cJSON *meta = json_get(tree, "metadata");
     const char *name, *ns;
 
-    if ((c->kind->custom && (!kind || !*kind)) ||
-        (kind && *kind && strcmp(kind, c->kind->kind) != 0)) {
+    if (c->kind->custom && kind && *kind && strcmp(kind, c->kind->kind) != 0) {
+        struct sk_findings f = {0};
+        char want[200];
+
+        snprintf(want, sizeof(want), "must be %.180s", c->kind->kind);
+        sk_findings_value(&f, SK_INVALID, "kind", json_get(tree, "kind"), want);
+        sk_reply_invalid_as(c->r, c->kind, kind, json_str_or(meta, "name", ""), &f);
+        sk_findings_release(&f);
+        return false;
+    }
+    if (c->kind->custom && (!kind || !*kind)) {
+        const char *body = c->req->body ? c->req->body : "";
+
+        sk_reply_status(c->r, 400, "BadRequest", NULL,
+                        "the object provided is unrecognized (must be of type %s): Object 'Kind' "
+                        "is missing in '%s' (%.30s ...)",
+                        c->kind->kind, body, body);
+        return false;
+    }
+    if (kind && *kind && strcmp(kind, c->kind->kind) != 0) {
         sk_reply_status(c->r, 400, "BadRequest", NULL,
                         "%s in version \"%s\" cannot be handled as a %s: %s", c->kind->kind,
-                        c->v->name, c->kind->kind,
-                        kind ? "unexpected kind" : "Object 'Kind' is missing");
+                        c->v->name, c->kind->kind, "unexpected kind");
         return false;
     }
     if ((c->kind->custom && (!version || !*version)) ||
@@ -328,6 +346,7 @@ static bool decode(struct call *c, cJSON *tree)
     json_remove(meta, "managedFields");
     json_remove(meta, "selfLink");
     if (c->kind->custom) {
+        sk_schema_drop_nulls(c->v->schema, tree);
         sk_schema_prune(meta_schema, meta, &unknown);
         if (c->v->schema)
             sk_schema_prune(c->v->schema, tree, &unknown);
@@ -584,6 +603,17 @@ static bool same_but(const cJSON *a, const cJSON *b, const char *skip)
     return true;
 }
 
+/* DaemonSets still count the changes of their template in an annotation. */
+static void raise_template_generation(const cJSON *old, cJSON *tree)
+{
+    static const char name[] = "deprecated.daemonset.template.generation";
+    const char *was = json_str(json_at(old, "metadata", "annotations", (char *)NULL), name);
+    char text[24];
+
+    snprintf(text, sizeof(text), "%ld", (was ? strtol(was, NULL, 10) : 0) + 1);
+    json_set_str(json_child_object(json_get(tree, "metadata"), "annotations"), name, text);
+}
+
 static void raise_generation(const struct call *c, const cJSON *old, cJSON *tree)
 {
     cJSON *meta = json_get(tree, "metadata");
@@ -606,18 +636,24 @@ static void raise_generation(const struct call *c, const cJSON *old, cJSON *tree
     }
     if (changed)
         json_set_int(meta, "generation", json_int(meta, "generation", 0) + 1);
+    if (c->kind == c->k->daemonsets && !json_equal(json_at(old, "spec", "template", (char *)NULL),
+                                                   json_at(tree, "spec", "template", (char *)NULL)))
+        raise_template_generation(old, tree);
 }
 
 static bool versions_agree(struct call *c, const struct sk_object *old, const cJSON *meta,
                            bool patch)
 {
     const char *rv = json_str_or(meta, "resourceVersion", ""), *uid = json_str_or(meta, "uid", "");
-    char text[300];
+    char text[1000];
 
     if (*uid && strcmp(uid, old->uid) != 0) {
         snprintf(text, sizeof(text),
-                 "Precondition failed: UID in precondition: %.100s, UID in object meta: %s", uid,
-                 old->uid);
+                 "StorageError: invalid object, Code: 4, Key: /registry/%s%s%.60s/%.250s, "
+                 "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in "
+                 "precondition: %.100s, UID in object meta: %s",
+                 c->kind->custom ? c->kind->group : "", c->kind->custom ? "/" : "", c->kind->plural,
+                 old->key, uid, old->uid);
         conflict(c, old->name, text);
         return false;
     }
@@ -627,9 +663,8 @@ static bool versions_agree(struct call *c, const struct sk_object *old, const cJ
         if (patch || c->kind->unconditional_update)
             return true;
         sk_findings_add(&f, SK_INVALID, "metadata.resourceVersion",
-                        "Invalid value: %s: must be specified for an update",
-                        c->kind->custom ? "0" : "\"\"");
-        sk_reply_invalid(c->r, c->kind, old->name, &f);
+                        "Invalid value: 0: must be specified for an update");
+        sk_reply_invalid_as(c->r, c->kind, c->kind->plural, old->name, &f);
         sk_findings_release(&f);
         return false;
     }
@@ -713,7 +748,10 @@ static void update_to(struct call *c, struct sk_object *old, cJSON *tree, bool p
     }
     sk_apply_defaults(c->k, c->kind, c->v, tree, old->tree);
     check_new_finalizers(old->tree, tree, &findings);
-    sk_validate(c->k, c->kind, c->v, tree, old->tree, &findings);
+    if (status && c->kind->custom)
+        sk_validate_status(c->v, tree, &findings);
+    else
+        sk_validate(c->k, c->kind, c->v, tree, old->tree, &findings);
     if (findings.count) {
         sk_reply_invalid(c->r, c->kind, old->name, &findings);
         json_free(tree);
@@ -765,7 +803,7 @@ static enum patch_type patch_type(const struct call *c)
         return PATCH_MERGE;
     if (type_is(type, "application/json-patch+json"))
         return PATCH_JSON;
-    if (type_is(type, "application/strategic-merge-patch+json") && !c->kind->custom)
+    if (type_is(type, STRATEGIC_TYPE) && !c->kind->custom)
         return PATCH_STRATEGIC;
     if (type_is(type, "application/apply-patch+yaml"))
         return PATCH_APPLY;
@@ -812,22 +850,30 @@ static cJSON *read_patch(struct call *c, enum patch_type type)
     cJSON *patch;
 
     if (type == PATCH_UNKNOWN) {
-        sk_reply_status(
-            c->r, 415, "UnsupportedMediaType", NULL,
-            "the body of the request was in an unknown format - accepted media types include: "
-            "application/json-patch+json, application/merge-patch+json, "
-            "application/apply-patch+yaml");
+        bool strategic = c->req->content_type && type_is(c->req->content_type, STRATEGIC_TYPE);
+
+        sk_reply_status(c->r, 415, "UnsupportedMediaType", NULL, "%s",
+                        strategic ? "the body of the request was in an unknown format - accepted "
+                                    "media types include: application/json-patch+json, "
+                                    "application/merge-patch+json, application/apply-patch+yaml"
+                                  : "415: Unsupported Media Type");
         return NULL;
     }
     if (type == PATCH_APPLY && !param(c, "fieldManager")) {
-        bad_request(c, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
-                       "required for apply patch");
+        sk_reply_status(
+            c->r, 422, "Invalid", NULL,
+            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
+            "required for apply patch");
         return NULL;
     }
     patch = json_parse(c->req->body ? c->req->body : "", c->req->body_len, NULL);
     if (!patch || (type != PATCH_JSON && !cJSON_IsObject(patch))) {
+        bool is_list = cJSON_IsArray(patch);
+
         json_free(patch);
-        bad_request(c, "error decoding patch: invalid character in the body");
+        bad_request(c, is_list ? "error decoding patch: json: cannot unmarshal array into Go value "
+                                 "of type map[string]interface {}"
+                               : "error decoding patch: invalid character in the body");
         return NULL;
     }
     return patch;
@@ -984,29 +1030,32 @@ static const char *delete_policy(const struct call *c, const cJSON *options)
     return "Background";
 }
 
+static bool precondition(struct call *c, const struct sk_object *o, const char *what,
+                         const char *want, const char *have, const char *hint)
+{
+    cJSON *details;
+
+    if (!want || strcmp(want, have) == 0)
+        return true;
+    details = sk_details(c->kind, o->name);
+    sk_reply_status(c->r, 409, "Conflict", details,
+                    "Operation cannot be fulfilled on %s%s%s \"%s\": the %s in the precondition "
+                    "(%s) does not match the %s in record (%s). The object might have been %s",
+                    c->kind->kind, *c->kind->group ? "." : "", c->kind->group, o->name, what, want,
+                    what, have, hint);
+    json_free(details);
+    return false;
+}
+
 static bool preconditions_hold(struct call *c, const struct sk_object *o, const cJSON *options)
 {
     const cJSON *pre = json_get(options, "preconditions");
-    const char *uid = json_str(pre, "uid"), *rv = json_str(pre, "resourceVersion");
-    char have[24], text[300];
+    char have[24];
 
-    if (uid && strcmp(uid, o->uid) != 0) {
-        snprintf(text, sizeof(text),
-                 "Precondition failed: UID in precondition: %.100s, UID in object meta: %s", uid,
-                 o->uid);
-        conflict(c, o->name, text);
-        return false;
-    }
     snprintf(have, sizeof(have), "%llu", (unsigned long long)o->rv);
-    if (rv && strcmp(rv, have) != 0) {
-        snprintf(text, sizeof(text),
-                 "Precondition failed: ResourceVersion in precondition: %.40s, ResourceVersion in "
-                 "object meta: %s",
-                 rv, have);
-        conflict(c, o->name, text);
-        return false;
-    }
-    return true;
+    return precondition(c, o, "UID", json_str(pre, "uid"), o->uid, "deleted and then recreated") &&
+           precondition(c, o, "ResourceVersion", json_str(pre, "resourceVersion"), have,
+                        "modified");
 }
 
 static void reply_deleted(struct call *c, struct sk_object *was)
@@ -1174,7 +1223,8 @@ static bool read_list_query(struct call *c, struct list_query *q)
 
     if (!parse_rv(param(c, "resourceVersion"), &q->rv)) {
         sk_reply_status(c->r, 400, "BadRequest", NULL,
-                        "Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax",
+                        "invalid resource version: resourceVersion: Invalid value: \"%s\": "
+                        "strconv.ParseUint: parsing \"%s\": invalid syntax",
                         param(c, "resourceVersion"), param(c, "resourceVersion"));
         return false;
     }
@@ -1312,19 +1362,15 @@ static void do_watch(struct call *c)
     struct sk_selector *selector;
     uint64_t rv;
     const char *timeout = param(c, "timeoutSeconds"), *asked = param(c, "resourceVersion");
-    char pinned[400];
     const char *fields = param(c, "fieldSelector");
     bool initial = param_true(c, "sendInitialEvents");
 
     if (!parse_rv(asked, &rv)) {
         sk_reply_status(c->r, 400, "BadRequest", NULL,
-                        "Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax",
+                        "invalid resource version: resourceVersion: Invalid value: \"%s\": "
+                        "strconv.ParseUint: parsing \"%s\": invalid syntax",
                         asked, asked);
         return;
-    }
-    if (*c->name) {
-        snprintf(pinned, sizeof(pinned), "metadata.name=%s", c->name);
-        fields = pinned;
     }
     selector = sk_selector_new(c->kind, param(c, "labelSelector"), fields, &text);
     if (!selector) {
@@ -1411,9 +1457,7 @@ static const char *verb_of(const struct call *c)
     const char *m = c->req->method;
 
     if (strcmp(m, "GET") == 0)
-        return *c->name && !param_true(c, "watch") ? "get"
-               : param_true(c, "watch")            ? "watch"
-                                                   : "list";
+        return *c->name ? "get" : param_true(c, "watch") ? "watch" : "list";
     if (strcmp(m, "POST") == 0)
         return "create";
     if (strcmp(m, "PUT") == 0)
@@ -1450,6 +1494,23 @@ static void no_such_resource(struct call *c)
                     "the server could not find the requested resource");
 }
 
+/* Outside the built-in groups what nobody serves is answered with a plain text, no Status. */
+static void no_such_page(struct call *c)
+{
+    c->r->status = 404;
+    c->r->content_type = "text/plain";
+    strbuf_adds(&c->r->body, "404 page not found\n");
+}
+
+static bool group_is_builtin(const struct simkube *k, const char *group)
+{
+    for (size_t i = 0; i < k->kind_count; i++) {
+        if (!k->kinds[i]->custom && strcmp(k->kinds[i]->group, group) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void run_subresource(struct call *c)
 {
     if (strcmp(c->sub, "status") == 0 && c->v->has_status) {
@@ -1467,6 +1528,8 @@ static void run_subresource(struct call *c)
             do_scale(c);
         else
             no_such_method(c);
+    } else if (c->kind->custom && *c->name && strcmp(c->verb, "create") != 0) {
+        not_found(c, c->name);
     } else {
         no_such_resource(c);
     }
@@ -1534,7 +1597,10 @@ static void answer(struct call *c)
     c->kind = sk_kind_find(c->k, c->group, c->plural);
     c->v = c->kind ? sk_kind_version(c->kind, c->version) : NULL;
     if (!c->v) {
-        no_such_resource(c);
+        if (group_is_builtin(c->k, c->group))
+            no_such_resource(c);
+        else
+            no_such_page(c);
         return;
     }
     if (c->kind == c->k->namespaces && *c->ns) { /* /namespaces/x is the namespace itself */
@@ -1546,8 +1612,13 @@ static void answer(struct call *c)
     if (param(c, "dryRun") && strcmp(param(c, "dryRun"), "All") != 0) {
         sk_reply_status(
             c->r, 422, "Invalid", NULL,
-            "%s is invalid: dryRun: Unsupported value: [\"%s\"]: supported values: \"All\"",
-            c->verb, param(c, "dryRun"));
+            "%s.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"%s\"]: supported "
+            "values: \"All\"",
+            strcmp(c->verb, "create") == 0   ? "CreateOptions"
+            : strcmp(c->verb, "update") == 0 ? "UpdateOptions"
+            : strcmp(c->verb, "patch") == 0  ? "PatchOptions"
+                                             : "DeleteOptions",
+            param(c, "dryRun"));
         return;
     }
     c->dry_run = param(c, "dryRun") != NULL;

@@ -40,7 +40,8 @@ static void mark_deleted(struct simkube *k, cJSON *tree, int64_t grace_s)
     sk_time_text(k->now_ms + k->wall_offset_ms + grace_s * 1000, text);
     json_set_str(meta, "deletionTimestamp", text);
     json_set_int(meta, "deletionGracePeriodSeconds", grace_s);
-    if (json_int(meta, "generation", 0) > 0)
+    if (json_int(meta, "generation", 0) > 0 &&
+        strcmp(json_str_or(tree, "kind", ""), "CustomResourceDefinition") != 0)
         json_set_int(meta, "generation", json_int(meta, "generation", 0) + 1);
 }
 

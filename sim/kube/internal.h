@@ -130,6 +130,8 @@ void sk_schema_validate(const struct sk_schema *s, const cJSON *value, struct sk
 /* First place where a built-in object's JSON does not fit its Go type; true and the text when there
  * is one. */
 bool sk_schema_misfit(const struct sk_schema *s, const cJSON *value, struct strbuf *ret_text);
+/* Drop null members that a custom resource's schema does not allow to be null. */
+void sk_schema_drop_nulls(const struct sk_schema *s, cJSON *value);
 /* Drop null members everywhere, as decoding into Go structs does. */
 void sk_drop_nulls(cJSON *value);
 
@@ -343,6 +345,10 @@ void sk_apply_defaults(struct simkube *k, const struct sk_kind *kind, const stru
                        cJSON *tree, const cJSON *old);
 void sk_validate(const struct simkube *k, const struct sk_kind *kind, const struct sk_version *v,
                  const cJSON *tree, const cJSON *old, struct sk_findings *out);
+/* A custom resource's status alone, as written through its own door. */
+void sk_validate_status(const struct sk_version *v, const cJSON *tree, struct sk_findings *out);
+/* Findings in the order of their fields. */
+void sk_findings_sort(struct sk_findings *f);
 /* Fields the server sets when an object is created: cluster addresses, phases. */
 void sk_prepare_create(struct simkube *k, const struct sk_kind *kind, cJSON *tree);
 
@@ -379,6 +385,9 @@ void sk_reply_status(struct simkube_reply *r, int code, const char *reason, cons
 cJSON *sk_details(const struct sk_kind *kind, const char *name);
 void sk_reply_invalid(struct simkube_reply *r, const struct sk_kind *kind, const char *name,
                       struct sk_findings *f);
+/* As sk_reply_invalid, naming something else than the kind. */
+void sk_reply_invalid_as(struct simkube_reply *r, const struct sk_kind *kind, const char *what,
+                         const char *name, struct sk_findings *f);
 /* The object with `kind` and `apiVersion` of the version asked for. */
 void sk_object_add_to(struct strbuf *b, struct sk_object *o, const struct sk_version *v);
 void sk_object_add_tree(struct strbuf *b, const cJSON *tree, const struct sk_kind *kind,

@@ -184,7 +184,7 @@ cJSON *sk_json_patch(cJSON *target, const cJSON *patch, int *ret_status, struct 
 
     if (!cJSON_IsArray(patch)) {
         strbuf_adds(ret_text, "error decoding patch: json: cannot unmarshal object into Go value "
-                              "of type jsonpatch.Patch");
+                              "of type []handlers.jsonPatchOp");
         *ret_status = 400;
         json_free(target);
         return NULL;

@@ -72,12 +72,18 @@ static const char *cause_reason(enum sk_cause cause)
 void sk_reply_invalid(struct simkube_reply *r, const struct sk_kind *kind, const char *name,
                       struct sk_findings *f)
 {
+    sk_reply_invalid_as(r, kind, kind->kind, name, f);
+}
+
+void sk_reply_invalid_as(struct simkube_reply *r, const struct sk_kind *kind, const char *what,
+                         const char *name, struct sk_findings *f)
+{
     cJSON *details = sk_details(NULL, name), *causes = cJSON_CreateArray();
     struct strbuf text = STRBUF_INIT;
 
     if (*kind->group)
         json_set_str(details, "group", kind->group);
-    json_set_str(details, "kind", kind->kind);
+    json_set_str(details, "kind", what);
     if (f->count > 1)
         strbuf_addc(&text, '[');
     for (size_t i = 0; i < f->count; i++) {
@@ -92,7 +98,7 @@ void sk_reply_invalid(struct simkube_reply *r, const struct sk_kind *kind, const
     if (f->count > 1)
         strbuf_addc(&text, ']');
     json_set(details, "causes", causes);
-    sk_reply_status(r, 422, "Invalid", details, "%s%s%s \"%s\" is invalid: %s", kind->kind,
+    sk_reply_status(r, 422, "Invalid", details, "%s%s%s \"%s\" is invalid: %s", what,
                     *kind->group ? "." : "", kind->group, name, strbuf_str(&text));
     strbuf_release(&text);
     json_free(details);

@@ -85,6 +85,20 @@ void sk_findings_value(struct sk_findings *f, enum sk_cause cause, const char *f
     findings_put(f, cause, field, strbuf_detach(&b));
 }
 
+static int by_field(const void *a, const void *b)
+{
+    const struct sk_finding *x = a, *y = b;
+    int order = strcmp(x->field, y->field);
+
+    return order ? order : strcmp(x->text, y->text);
+}
+
+void sk_findings_sort(struct sk_findings *f)
+{
+    if (f->count > 1)
+        qsort(f->items, f->count, sizeof(*f->items), by_field);
+}
+
 void sk_findings_release(struct sk_findings *f)
 {
     for (size_t i = 0; i < f->count; i++) {
@@ -466,6 +480,24 @@ void sk_schema_default(const struct sk_schema *s, cJSON *value)
     }
 }
 
+void sk_schema_drop_nulls(const struct sk_schema *s, cJSON *value)
+{
+    cJSON *member = s && value ? value->child : NULL, *next;
+
+    for (; member; member = next) {
+        const struct sk_schema *child =
+            cJSON_IsArray(value) ? s->items : sk_schema_member(s, member->string);
+
+        next = member->next;
+        if (!child)
+            continue;
+        if (!cJSON_IsNull(member))
+            sk_schema_drop_nulls(child, member);
+        else if (cJSON_IsObject(value) && !child->nullable && child->type != SK_ANY)
+            cJSON_Delete(cJSON_DetachItemViaPointer(value, member));
+    }
+}
+
 void sk_drop_nulls(cJSON *value)
 {
     cJSON *member = value ? value->child : NULL, *next;
@@ -778,11 +810,15 @@ static void validate_combined(const struct sk_schema *s, const cJSON *v, const s
     fits = 0;
     for (size_t i = 0; i < s->one_count; i++)
         fits += passes(s->one_of[i], v);
-    if (s->one_count && fits != 1)
+    if (s->one_count && fits != 1) {
         sk_findings_add(
-            out, SK_INVALID, field ? field : "",
-            "Invalid value: \"\": \"%s\" must validate one and only one schema (oneOf). %s",
+            out, SK_INVALID, "<nil>",
+            "Invalid value: \"\": \"%s\" must validate one and only one schema (oneOf). "
+            "%s",
             field ? field : "", fits ? "Found 2 valid alternatives" : "Found none valid");
+        if (!fits) /* the first alternative's complaints are told too */
+            validate(s->one_of[0], v, at, out);
+    }
     if (s->not_this && passes(s->not_this, v))
         sk_findings_add(out, SK_INVALID, field ? field : "",
                         "Invalid value: \"\": \"%s\" must not validate the schema (not)",
@@ -880,7 +916,8 @@ static bool misfit(const struct sk_schema *s, const cJSON *value, const struct p
         struct place here = {at, member->string, cJSON_IsArray(value) ? i : -1, false};
 
         i++;
-        if (child && misfit(child, member, &here, s->type_name ? s->type_name : owner, text))
+        if (child && misfit(child, member, s->additional ? at : &here,
+                            s->type_name ? s->type_name : owner, text))
             return true;
     }
     return false;

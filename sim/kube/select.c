@@ -55,6 +55,8 @@ static char *trimmed(const char *s, size_t len)
 
 static bool add_value(struct term *t, const char *s, size_t len)
 {
+    if (memchr(s, '=', len) || memchr(s, '!', len))
+        return false;
     char **more = realloc(t->values, (t->value_count + 1) * sizeof(char *));
 
     if (!more)

@@ -117,7 +117,7 @@ static void validate_labels(const cJSON *labels, const char *field, struct sk_fi
 static void validate_owners(const cJSON *meta, struct sk_findings *out)
 {
     const cJSON *ref;
-    int i = 0, controllers = 0;
+    int controllers = 0;
 
     cJSON_ArrayForEach(ref, json_get(meta, "ownerReferences"))
     {
@@ -128,12 +128,10 @@ static void validate_owners(const cJSON *meta, struct sk_findings *out)
 
             if (*json_str_or(ref, fields[f], ""))
                 continue;
-            snprintf(field, sizeof(field), "metadata.ownerReferences[%d].%s", i, fields[f]);
-            sk_findings_add(out, SK_INVALID, field, "Invalid value: \"\": %s must not be empty",
-                            fields[f]);
+            snprintf(field, sizeof(field), "metadata.ownerReferences.%s", fields[f]);
+            sk_findings_add(out, SK_INVALID, field, "Invalid value: \"\": must not be empty");
         }
         controllers += json_bool(ref, "controller", false);
-        i++;
     }
     if (controllers > 1)
         sk_findings_add(out, SK_INVALID, "metadata.ownerReferences",
@@ -159,6 +157,8 @@ static void validate_name(const struct simkube *k, const struct sk_kind *kind, c
     } else if (kind == k->namespaces) {
         if (!dns_label(s, strlen(s)))
             refuse(out, "metadata.name", name, LABEL_RULE);
+    } else if (strlen(s) > 253) {
+        refuse(out, "metadata.name", name, "must be no more than 253 characters");
     } else if (!dns_subdomain(s)) {
         refuse(out, "metadata.name", name, SUBDOMAIN_RULE);
     }
@@ -216,7 +216,7 @@ static void validate_workload(const cJSON *tree, const cJSON *old, struct sk_fin
         sk_findings_add(out, SK_REQUIRED, "spec.selector", "Required value");
     else if (!json_get(selector, "matchLabels") && !json_get(selector, "matchExpressions"))
         refuse(out, "spec.selector", selector, "empty selector is invalid for deployment");
-    if (selector && !sk_label_selector_matches(selector, labels)) {
+    if ((!selector && labels) || (selector && !sk_label_selector_matches(selector, labels))) {
         struct strbuf b = STRBUF_INIT;
 
         json_add_to(&b, labels ? labels : cJSON_GetArrayItem(NULL, 0));
@@ -261,6 +261,12 @@ static void validate_service_ports(const cJSON *spec, struct sk_findings *out)
             sk_findings_add(out, SK_INVALID, field,
                             "Invalid value: %lld: must be between 1 and 65535, inclusive",
                             (long long)port);
+        snprintf(field, sizeof(field), "spec.ports[%d].targetPort", i);
+        if (json_get(p, "targetPort") && !cJSON_IsString(json_get(p, "targetPort")) &&
+            (json_int(p, "targetPort", 0) < 1 || json_int(p, "targetPort", 0) > 65535))
+            sk_findings_add(out, SK_INVALID, field,
+                            "Invalid value: %lld: must be between 1 and 65535, inclusive",
+                            (long long)json_int(p, "targetPort", 0));
         i++;
     }
     for (p = list ? list->child : NULL, i = 0; p; p = p->next, i++) {
@@ -274,8 +280,12 @@ static void validate_service_ports(const cJSON *spec, struct sk_findings *out)
                 continue;
             snprintf(field, sizeof(field), "spec.ports[%d]", i);
             key = cJSON_CreateObject();
-            json_set_int(key, "port", json_int(p, "port", 0));
-            json_set_str(key, "protocol", json_str_or(p, "protocol", "TCP"));
+            json_set_str(key, "Name", "");
+            json_set_str(key, "Protocol", json_str_or(p, "protocol", "TCP"));
+            json_set(key, "AppProtocol", cJSON_CreateNull());
+            json_set_int(key, "Port", json_int(p, "port", 0));
+            json_set_int(key, "TargetPort", 0);
+            json_set_int(key, "NodePort", 0);
             sk_findings_value(out, SK_DUPLICATE, field, key, "");
             json_free(key);
             break;
@@ -448,6 +458,7 @@ void sk_validate(const struct simkube *k, const struct sk_kind *kind, const stru
     validate_owners(meta, out);
     if (kind->custom) {
         sk_schema_validate(v->schema, tree, out);
+        sk_findings_sort(out);
         return;
     }
     if (kind == k->deployments || kind == k->daemonsets || kind == k->replicasets)
@@ -469,4 +480,25 @@ void sk_validate(const struct simkube *k, const struct sk_kind *kind, const stru
     else if ((kind == k->bindings || kind == k->cluster_bindings) && old &&
              !json_equal(json_get(tree, "roleRef"), json_get(old, "roleRef")))
         refuse(out, "roleRef", json_get(tree, "roleRef"), "cannot change roleRef");
+}
+
+void sk_validate_status(const struct sk_version *v, const cJSON *tree, struct sk_findings *out)
+{
+    const struct sk_schema *schema = sk_schema_member(v->schema, "status");
+    const cJSON *status = json_get(tree, "status");
+
+    if (!schema || !status)
+        return;
+    sk_schema_validate(schema, status, out);
+    for (size_t i = 0; i < out->count; i++) {
+        size_t size = strlen(out->items[i].field) + sizeof("status.");
+        char *full = malloc(size);
+
+        if (!full)
+            return;
+        snprintf(full, size, "status%s%s", *out->items[i].field ? "." : "", out->items[i].field);
+        free(out->items[i].field);
+        out->items[i].field = full;
+    }
+    sk_findings_sort(out);
 }
