@@ -231,8 +231,23 @@ HTTP_SRCS := \
 	adapters/http/loop.c \
 	adapters/http/server.c \
 	adapters/http/task.c
+KUBE_SRCS := \
+	adapters/kube/cache.c \
+	adapters/kube/client.c \
+	adapters/kube/config.c \
+	adapters/kube/error.c \
+	adapters/kube/events.c \
+	adapters/kube/exec.c \
+	adapters/kube/lease.c \
+	adapters/kube/resource.c \
+	adapters/kube/time.c \
+	adapters/kube/watch.c
+ADAPTER_SRCS += $(KUBE_SRCS)
 UNIT_TESTS += \
 	tests/unit/test_http.c \
+	tests/unit/test_kube_cache.c \
+	tests/unit/test_kube_client.c \
+	tests/unit/test_kube_lease.c \
 	tests/unit/test_loop.c \
 	tests/unit/test_task.c
 
@@ -340,7 +355,8 @@ conformance: $(BUILD)/conformance
 # shared by suites: servers, certificates, stand-ins
 TEST_SUPPORT_SRCS := \
 	tests/prop/world.c \
-	tests/support/certificates.c
+	tests/support/certificates.c \
+	tests/support/script.c
 $(BUILD)/libtestsupport.a: $(call obj,$(TEST_SUPPORT_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^
 

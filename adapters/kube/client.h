@@ -111,7 +111,7 @@ struct kube_client;
 
 /* All arguments are borrowed for the life of the client (options are copied). NULL when memory is
  * out. */
-struct kube_client *kube_client_new(const struct kube_config *config, struct http_client *http,
+struct kube_client *kube_client_new(struct kube_config *config, struct http_client *http,
                                     const struct clock *clock,
                                     const struct kube_client_options *options);
 /* NULL is fine. */
