@@ -273,23 +273,20 @@ FUZZ_TARGETS := \
 	tests/fuzz/fuzz_canary.c \
 	tests/fuzz/fuzz_engine.c \
 	tests/fuzz/fuzz_json.c \
+	tests/fuzz/fuzz_kube_status.c \
+	tests/fuzz/fuzz_kubeconfig.c \
 	tests/fuzz/fuzz_metric_answer.c \
 	tests/fuzz/fuzz_node.c \
 	tests/fuzz/fuzz_promql_lint.c \
-	tests/fuzz/fuzz_template.c
+	tests/fuzz/fuzz_router.c \
+	tests/fuzz/fuzz_template.c \
+	tests/fuzz/fuzz_watch_stream.c
 
 # ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short, with tabs between ---
 BENCHES := \
 	bench/bench_check.c \
 	bench/bench_node.c \
 	bench/bench_store.c
-
-# one libFuzzer target each, with its corpus in tests/fuzz/corpus/NAME
-FUZZ_TARGETS := \
-	tests/fuzz/fuzz_metric_answer.c \
-	tests/fuzz/fuzz_promql_lint.c \
-	tests/fuzz/fuzz_router.c \
-	tests/fuzz/fuzz_template.c
 
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -388,6 +385,18 @@ valgrind: $(BUILD)/.deps-check $(UNIT_BINS)
 	done
 
 lint: ; @scripts/lint.sh
+
+# Against a real control plane (tests/cluster/README.md): each program gets the administrator's kubeconfig.
+# Says that it was skipped where there is neither Go nor what it once built.
+CLUSTER_PROGRAMS := \
+	tests/cluster/kube_test.c
+CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAMS))
+$(BUILD)/cluster/%: $(BUILD)/obj/tests/cluster/%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL)
+.PHONY: cluster-check
+cluster-check: $(CLUSTER_BINS)
+	@tests/cluster/run $(CLUSTER_BINS) || [ $$? -eq 77 ]
 
 # Each target runs for FUZZ_SECONDS on a copy of its corpus; what it finds stays in $(BUILD)/fuzz/found.
 FUZZ_SECONDS ?= 60

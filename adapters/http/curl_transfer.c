@@ -289,6 +289,7 @@ static int check_url(const struct http_request *req, bool *ret_https, struct htt
 static void set_common(struct transfer *t)
 {
     SET(t, CURLOPT_NOSIGNAL, 1L);
+    SET(t, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); /* the smallest there is: bodies here are small */
     SET(t, CURLOPT_PRIVATE, t);
     SET(t, CURLOPT_ERRORBUFFER, t->curl_text);
     SET(t, CURLOPT_HEADERFUNCTION, on_header);

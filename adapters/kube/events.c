@@ -174,9 +174,9 @@ static struct queued *queued_new(const struct event_object *o, const char *messa
     slots[6] = &q->message;
     at = (char *)(q + 1);
     for (i = 0; i < 7; i++) {
-        *slots[i] = at;
-        strcpy(at, texts[i] ? texts[i] : "");
-        at += strlen(at) + 1;
+        size_t size = strlen(texts[i] ? texts[i] : "") + 1;
+        *slots[i] = memcpy(at, texts[i] ? texts[i] : "", size);
+        at += size;
     }
     return q;
 }
@@ -466,7 +466,7 @@ static int send_once(struct events *e, struct outgoing *out, struct kube_error *
 /* 0 also when the server refused it: -ECANCELED alone keeps it queued. */
 static int send_event(struct events *e, struct outgoing *out)
 {
-    struct kube_error err;
+    struct kube_error err = {0};
     int tries;
 
     for (tries = 1;; tries++) {

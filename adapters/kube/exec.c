@@ -128,7 +128,19 @@ static int drain(int fd, struct strbuf *out)
     }
 }
 
-/* Until it has ended: 0 with its wait status, or -ETIMEDOUT, -E2BIG after killing it. */
+/*
+ * Sleep a little. A sleep that is over before its time means that the task was cancelled, and all
+ * further ones would be, too.
+ */
+static int doze(const struct clock *clock)
+{
+    int64_t begun_ms = clock->mono_ms(clock->self);
+
+    clock->sleep_ms(clock->self, POLL_MS);
+    return clock->mono_ms(clock->self) - begun_ms < POLL_MS - 1 ? -ECANCELED : 0;
+}
+
+/* Until it has ended: 0 with its wait status, or -Exxx after killing it. */
 static int await(pid_t pid, int fd, const struct clock *clock, struct strbuf *out, int *ret_status)
 {
     int64_t due_ms = clock->mono_ms(clock->self) + RUN_MS_MAX;
@@ -144,7 +156,9 @@ static int await(pid_t pid, int fd, const struct clock *clock, struct strbuf *ou
             r = -ETIMEDOUT;
             break;
         }
-        clock->sleep_ms(clock->self, POLL_MS);
+        r = doze(clock);
+        if (r != 0)
+            break;
     }
     kill(pid, SIGKILL);
     waitpid(pid, ret_status, 0);
@@ -179,7 +193,9 @@ int exec_plugin_run(const struct exec_plugin *p, const struct clock *clock,
     close(fd);
     if (r != 0) {
         snprintf(text, sizeof text, "exec: executable %s %s", p->command,
-                 r == -ETIMEDOUT ? "took longer than a minute" : "wrote more than 1 MiB");
+                 r == -ETIMEDOUT   ? "took longer than a minute"
+                 : r == -ECANCELED ? "was cancelled"
+                                   : "wrote more than 1 MiB");
         complain(reterr, reterr_size, r, text);
     } else if (WIFEXITED(status) && WEXITSTATUS(status) == 127 && out.len == 0) {
         r = cannot_start(p, -ENOENT, reterr, reterr_size); /* posix_spawn may say it this way */

@@ -32,7 +32,10 @@ struct lease_options {
 
 struct lease;
 
-/* `options` is copied, its strings too. NULL when memory is out. */
+/*
+ * `options` is copied, its strings too. Give it a client of its own with a timeout well under the
+ * renew deadline, so that a renewal neither queues behind other calls nor hangs with one. NULL when
+ * memory is out. */
 struct lease *lease_new(struct kube_client *c, const struct lease_options *options);
 /* NULL is fine. */
 void lease_free(struct lease *l);

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* Two digits at `s`, or -1. */
 static int two(const char *s)
@@ -75,19 +74,42 @@ bool kube_time_parse(const char *text, int64_t *ret_ms)
     return true;
 }
 
+struct date {
+    int64_t year;
+    int month, day;
+};
+
+/* The inverse of days_from_date. */
+static struct date date_from_days(int64_t days)
+{
+    int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t day_of_era = z - era * 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t m = (5 * day_of_year + 2) / 153; /* from March */
+    struct date d = {.year = year_of_era + era * 400,
+                     .month = (int)(m < 10 ? m + 3 : m - 9),
+                     .day = (int)(day_of_year - (153 * m + 2) / 5 + 1)};
+
+    d.year += d.month <= 2;
+    return d;
+}
+
 static void format(char *out, int64_t ms, bool micro)
 {
-    int64_t seconds = ms >= 0 ? ms / 1000 : -((999 - ms) / 1000);
-    time_t t = (time_t)seconds;
-    struct tm tm;
-    size_t len;
+    int64_t days = ms >= 0 ? ms / 86400000 : -((86399999 - ms) / 86400000);
+    int of_day_ms = (int)(ms - days * 86400000), seconds = of_day_ms / 1000;
+    struct date d = date_from_days(days);
+    int len = snprintf(out, KUBE_TIME_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)d.year,
+                       d.month, d.day, seconds / 3600, seconds / 60 % 60, seconds % 60);
 
-    gmtime_r(&t, &tm);
-    len = strftime(out, KUBE_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm); /* digits only: no locale in it */
+    if (len < 0 || len >= KUBE_TIME_MAX)
+        return;
     if (micro)
-        snprintf(out + len, KUBE_TIME_MAX - len, ".%03d000Z", (int)(ms - seconds * 1000));
+        snprintf(out + len, (size_t)(KUBE_TIME_MAX - len), ".%03d000Z", of_day_ms % 1000);
     else
-        snprintf(out + len, KUBE_TIME_MAX - len, "Z");
+        snprintf(out + len, (size_t)(KUBE_TIME_MAX - len), "Z");
 }
 
 void kube_time_format(char *out, int64_t wall_ms)

@@ -580,10 +580,12 @@ START_TEST(a_pod_uses_its_service_account_and_rereads_its_token)
 }
 END_TEST
 
-/* The plugin must run in real time; everything else is the script's clock. */
+/* The plugin runs in real time, so the script's clock goes along with it. */
 static void real_sleep(void *self, int64_t ms)
 {
-    (void)self;
+    struct script *script = self;
+
+    script->mono_ms += ms;
     clock_real()->sleep_ms(clock_real()->self, ms);
 }
 
@@ -665,6 +667,24 @@ START_TEST(times_are_read_in_any_zone)
 }
 END_TEST
 
+/* Every day from 1900 to 2100 and back again. */
+START_TEST(a_written_time_reads_back_as_itself)
+{
+    char text[KUBE_TIME_MAX];
+    int64_t day, ms;
+
+    for (day = -25567; day < 47482; day++) {
+        int64_t want = day * 86400000 + 45296789 * (day % 2);
+        kube_micro_time_format(text, want);
+        ck_assert_msg(kube_time_parse(text, &ms) && ms == want, "%s", text);
+    }
+    kube_time_format(text, INT64_C(1767323045678));
+    ck_assert_str_eq(text, "2026-01-02T03:04:05Z");
+    kube_micro_time_format(text, INT64_C(951868799999));
+    ck_assert_str_eq(text, "2000-02-29T23:59:59.999000Z");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("kube client");
@@ -686,6 +706,7 @@ int main(void)
     tcase_add_test(calls, a_conflict_is_changed_again_from_the_top);
     tcase_add_test(calls, conflicts_without_end_are_given_up);
     tcase_add_loop_test(calls, times_are_read_in_any_zone, 0, (int)COUNT(time_cases));
+    tcase_add_test(calls, a_written_time_reads_back_as_itself);
     suite_add_tcase(suite, credentials);
     tcase_add_checked_fixture(credentials, make_folder, drop_folder);
     tcase_add_test(credentials, files_merge_and_the_first_to_name_a_thing_wins);
