@@ -390,13 +390,17 @@ lint: ; @scripts/lint.sh
 # Says that it was skipped where there is neither Go nor what it once built.
 CLUSTER_PROGRAMS := \
 	tests/cluster/kube_test.c
+CLUSTER_TOOLS := \
+	tests/cluster/whoami.c
+CLUSTER_SCRIPTS := \
+	tests/cluster/identities
 CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAMS))
 $(BUILD)/cluster/%: $(BUILD)/obj/tests/cluster/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL)
 .PHONY: cluster-check
-cluster-check: $(CLUSTER_BINS)
-	@tests/cluster/run $(CLUSTER_BINS) || [ $$? -eq 77 ]
+cluster-check: $(CLUSTER_BINS) $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_TOOLS))
+	@BUILD=$(BUILD) tests/cluster/run $(CLUSTER_BINS) $(CLUSTER_SCRIPTS) || [ $$? -eq 77 ]
 
 # Each target runs for FUZZ_SECONDS on a copy of its corpus; what it finds stays in $(BUILD)/fuzz/found.
 FUZZ_SECONDS ?= 60
