@@ -271,6 +271,7 @@ CHECK_SCRIPTS += tests/simkube/calls.sh tests/simkube/kubectl.sh
 # ---- fuzzing: tests/fuzz/fuzz_x.c with its corpus in tests/fuzz/corpus/x ----------------------------------
 FUZZ_TARGETS := \
 	tests/fuzz/fuzz_canary.c \
+	tests/fuzz/fuzz_check.c \
 	tests/fuzz/fuzz_engine.c \
 	tests/fuzz/fuzz_json.c \
 	tests/fuzz/fuzz_kube_status.c \
