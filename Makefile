@@ -184,9 +184,20 @@ UNIT_TESTS := \
 # ---- scenarios -------------------------------------------------------------------------------------------
 SCENARIO_SRCS := \
 	adapters/scenario/field.c \
+	adapters/scenario/judge.c \
 	adapters/scenario/points.c \
-	adapters/scenario/series.c
+	adapters/scenario/read_expect.c \
+	adapters/scenario/read_metrics.c \
+	adapters/scenario/read_world.c \
+	adapters/scenario/scenario.c \
+	adapters/scenario/series.c \
+	adapters/scenario/show.c \
+	adapters/scenario/show_json.c
 ADAPTER_SRCS += $(SCENARIO_SRCS)
+CLI_SRCS += \
+	adapters/cli/scenario_file.c \
+	adapters/cli/verb_simulate.c \
+	adapters/cli/verb_test.c
 UNIT_TESTS += \
 	tests/unit/test_series.c \
 	tests/unit/test_sim.c

@@ -71,12 +71,7 @@ static void series_evaluate(const struct metric_source *self, const struct metri
     ms_t since = q->now_ms - q->epoch_ms - m->start_ms;
     uint64_t index;
 
-    if (m->by_call)
-        index = q->call == 0 ? 0 : q->call - 1;
-    else
-        index = since < 0 ? UINT64_MAX : (uint64_t)(since / m->interval_ms);
-    if (m->by_call && index >= m->count && m->count > 0)
-        index = m->count - 1;
+    index = since < 0 ? UINT64_MAX : (uint64_t)(since / m->interval_ms);
     if (index < m->count && m->samples[index].present)
         answer_value(q, m->samples[index].value, out);
     else
@@ -93,11 +88,30 @@ void metric_series_init(struct metric_series *m, const struct series_sample *sam
                                 .interval_ms = interval_ms > 0 ? interval_ms : 60000};
 }
 
+static void calls_evaluate(const struct metric_source *self, const struct metric_query *q,
+                           struct answer *out)
+{
+    const struct metric_calls *m = (const struct metric_calls *)self;
+    size_t index = q->call > 0 ? q->call - 1 : 0;
+
+    if (m->count == 0)
+        answer_nothing(out);
+    else
+        m->sources[index < m->count ? index : m->count - 1]->evaluate(
+            m->sources[index < m->count ? index : m->count - 1], q, out);
+}
+
+void metric_calls_init(struct metric_calls *m, const struct metric_source *const *sources,
+                       size_t count)
+{
+    *m = (struct metric_calls){.source = {calls_evaluate}, .sources = sources, .count = count};
+}
+
 static void points_evaluate(const struct metric_source *self, const struct metric_query *q,
                             struct answer *out)
 {
     const struct metric_points *m = (const struct metric_points *)self;
-    ms_t now = q->now_ms - q->epoch_ms;
+    ms_t now = q->now_ms - q->epoch_ms - m->start_ms;
     size_t low = 0, high = m->count;
 
     while (low < high) { /* the first point after now */

@@ -84,7 +84,6 @@ struct metric_series {
     const struct series_sample *samples;
     size_t count;
     ms_t start_ms, interval_ms; /* scenario time */
-    bool by_call; /* the n-th sample answers the n-th evaluation, the last one ever after */
 };
 void metric_series_init(struct metric_series *m, const struct series_sample *samples, size_t count,
                         ms_t start_ms, ms_t interval_ms);
@@ -100,9 +99,19 @@ struct metric_points {
     const struct metric_point *points;
     size_t count;
     ms_t lookback_ms;
+    ms_t start_ms; /* scenario time of the points' zero */
 };
 void metric_points_init(struct metric_points *m, const struct metric_point *points, size_t count,
                         ms_t lookback_ms);
+
+/* A source per evaluation: the n-th answers the n-th, the last one ever after. */
+struct metric_calls {
+    struct metric_source source;
+    const struct metric_source *const *sources;
+    size_t count;
+};
+void metric_calls_init(struct metric_calls *m, const struct metric_source *const *sources,
+                       size_t count);
 
 /* The first case that applies; none: no value. */
 struct metric_case {

@@ -7,6 +7,8 @@
 #include "adapters/cli/verbs.h"
 
 const struct verb *const verbs[] = {
+    &verb_simulate,
+    &verb_test,
     &verb_check,
     &verb_render,
     &verb_explain,

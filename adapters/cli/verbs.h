@@ -8,6 +8,8 @@
 #include "adapters/cli/cli.h"
 
 extern const struct verb verb_check;
+extern const struct verb verb_simulate;
+extern const struct verb verb_test;
 extern const struct verb verb_explain;
 extern const struct verb verb_cluster;
 extern const struct verb verb_help;
