@@ -161,6 +161,7 @@ enum fact {
     F_SKIP_BLIND = 1 << 16,       /* skipAnalysis without skip-waits: nothing is waited for */
     F_ROLLBACK_WAITING = 1 << 17, /* rollback-while-waiting */
     F_OWN_SERVER = 1 << 18,       /* metricsServer or Knative: a client is opened for each pass */
+    F_SETTLED = 1 << 20,          /* the plain set-up asks are known to succeed */
     F_DETECT_WAITING = 1 << 19,   /* revert-while-waiting, in phase Waiting */
 };
 
@@ -168,7 +169,8 @@ struct tick {
     struct rollout *r;
     const struct spec *s;
     struct step *out;
-    struct hand *hand; /* answers at hand, or NULL */
+    struct hand *hand;   /* answers at hand, or NULL */
+    const uint8_t *next; /* the row that follows each row */
 };
 
 struct gate_row {
@@ -235,18 +237,40 @@ static bool row_applies(uint32_t facts, const struct gate_row *g)
     return (facts & g->need) == g->need && (facts & g->never) == 0;
 }
 
-/* Which row comes after which under these facts; most ticks have the facts of the one before. */
-static void link_rows(struct rollout *r)
+/* Which row comes after which under these facts. GATE_COUNT ends the table; it is never empty. */
+static void link_rows(uint32_t facts, uint8_t *next)
 {
     unsigned following = GATE_COUNT;
 
     for (unsigned row = GATE_COUNT; row-- > 0;) {
-        r->next[row] = (uint8_t)following;
-        if (row_applies(r->facts, &gates[row]))
+        next[row] = (uint8_t)following;
+        if (row_applies(facts, &gates[row]))
             following = row;
     }
-    r->next_facts = r->facts;
 }
+
+/* The links for the facts of this tick: most ticks have those of the one before, or of an earlier life. */
+static void choose_rows(struct tick *t)
+{
+    struct rollout *r = t->r;
+    uint32_t *made_for = &r->next_facts;
+    uint8_t *next = r->next;
+
+    if (t->hand) {
+        made_for = &t->hand->tables[r->status.phase].facts;
+        next = t->hand->tables[r->status.phase].next;
+    }
+    if (next[0] == 0 || *made_for != r->facts) {
+        link_rows(r->facts, next);
+        *made_for = r->facts;
+    }
+    t->next = next;
+}
+
+/* Asks whose success means no more than "go on": with answers at hand their rows are left out. */
+#define SETUP_KINDS                                                                                \
+    (1u << ASK_SERVICES | 1u << ASK_PRIMARY_INIT | 1u << ASK_SCALER_PRIMARY | 1u << ASK_APEX |     \
+     1u << ASK_ROUTES_RECONCILE)
 
 static void set_facts(struct tick *t)
 {
@@ -260,8 +284,9 @@ static void set_facts(struct tick *t)
         r->facts |= F_DETECT_WAITING;
         r->facts &= ~(uint32_t)F_IN_PROGRESS;
     }
-    if (r->facts != r->next_facts)
-        link_rows(r);
+    if (t->hand && t->hand->ok.outcome == OUTCOME_OK && (t->hand->kinds & SETUP_KINDS) == SETUP_KINDS)
+        r->facts |= F_SETTLED;
+    choose_rows(t);
 }
 
 static bool has(const struct tick *t, uint32_t fact)
@@ -301,6 +326,8 @@ static struct note *add_note(struct tick *t, enum note_kind kind, unsigned id)
 
     if (t->hand) {
         t->hand->notes++;
+        if (t->hand->quiet)
+            return &t->out->notes[0];
         if (t->out->note_count == STEP_NOTES_MAX)
             t->out->note_count--;
     }
@@ -1286,15 +1313,15 @@ static flow_t ask_metric(struct tick *t, uint32_t index, enum metric_ask what)
     return ASKED;
 }
 
-/* The first pass asks up to three things of each metric: cursor = metric * 3 + which. */
+/* The first pass asks up to three things of each metric: cursor = metric * 4 + which. */
 static flow_t builtin_metrics_enter(struct tick *t)
 {
     const struct analysis_spec *an = &t->s->analysis;
     struct rollout *r = t->r;
 
-    for (; r->cursor < an->metric_count * 3; r->cursor++) {
-        uint32_t index = r->cursor / 3, what = r->cursor % 3;
-        if (metric_checks(&an->metrics[index]) >> what & 1)
+    for (; r->cursor < an->metric_count * 4; r->cursor++) {
+        uint32_t index = r->cursor / 4, what = r->cursor % 4;
+        if (what != METRIC_TEMPLATE && (metric_checks(&an->metrics[index]) >> what & 1))
             return ask_metric(t, index, (enum metric_ask)what);
     }
     r->cursor = 0;
@@ -1475,7 +1502,7 @@ static flow_t metric_answered(struct tick *t, const struct answer *a, uint32_t i
 
 static flow_t builtin_metrics_answered(struct tick *t, const struct answer *a)
 {
-    return metric_answered(t, a, t->r->cursor / 3, (enum metric_ask)(t->r->cursor % 3));
+    return metric_answered(t, a, t->r->cursor / 4, (enum metric_ask)(t->r->cursor % 4));
 }
 
 static flow_t template_metrics_answered(struct tick *t, const struct answer *a)
@@ -1970,15 +1997,15 @@ static const struct gate_row gates[GATE_COUNT] = {
     [G_COMMAND]              = {"G01", F_COMMAND,                    0,                 command_enter,                 NULL},
     [G_COMMAND_SAVE]         = {"G01", F_JUMP,                       0,                 command_save_enter,            command_save_answered},
     [G_SUSPEND]              = {"G02", F_SUSPEND,                    0,                 suspend_enter,                 NULL},
-    [G_SERVICES]             = {"G06", 0,                            0,                 services_enter,                raw_or_next},
+    [G_SERVICES]             = {"G06", 0,                            F_SETTLED,                 services_enter,                raw_or_next},
     [G_PROVIDERS]            = {"G07", F_INITIALISING,               F_SKIP,            providers_enter,               providers_answered},
-    [G_EARLY_MESH]           = {"G08", F_APPMESH,                    0,                 mesh_enter,                    raw_or_next},
-    [G_PRIMARY_INIT]         = {"G09", 0,                            0,                 primary_init_enter,            primary_init_answered},
-    [G_SCALER_INIT]          = {"G10", F_SCALER,                     0,                 scaler_init_enter,             raw_or_next},
+    [G_EARLY_MESH]           = {"G08", F_APPMESH,                    F_SETTLED,                 mesh_enter,                    raw_or_next},
+    [G_PRIMARY_INIT]         = {"G09", 0,                            F_SETTLED,                 primary_init_enter,            primary_init_answered},
+    [G_SCALER_INIT]          = {"G10", F_SCALER,                     F_SETTLED,                 scaler_init_enter,             raw_or_next},
     [G_SCALER_PAUSE]         = {"G10", F_SCALER | F_INITIALISING,    0,                 scaler_pause_enter,            raw_or_next},
-    [G_APEX]                 = {"G11", 0,                            0,                 apex_enter,                    raw_or_next},
+    [G_APEX]                 = {"G11", 0,                            F_SETTLED,                 apex_enter,                    raw_or_next},
     [G_SCALE_DOWN]           = {"G12", F_INITIALISING,               0,                 scale_zero_enter,              scale_down_answered},
-    [G_MESH]                 = {"G13", 0,                            F_APPMESH,         mesh_enter,                    raw_or_next},
+    [G_MESH]                 = {"G13", 0,                            F_APPMESH | F_SETTLED,         mesh_enter,                    raw_or_next},
     [G_INITIALISED_SAVE]     = {"G14", F_INITIALISING,               0,                 initialised_save_enter,        initialised_save_answered},
     [G_INITIALISED_LOAD]     = {"G14", F_INITIALISING,               0,                 load_enter,                    initialised_load_answered},
 
@@ -2132,9 +2159,9 @@ static const struct answer *at_hand(struct tick *t)
 }
 
 /* A jump lands on its row whatever the facts say, unless the row needs or shuns one of them. */
-static unsigned jump_to(const struct rollout *r, unsigned row)
+static unsigned jump_to(const struct tick *t, unsigned row)
 {
-    return row_applies(r->facts | F_JUMP, &gates[row]) ? row : r->next[row];
+    return row_applies(t->r->facts | F_JUMP, &gates[row]) ? row : t->next[row];
 }
 
 /* From `row` on until something is asked or the tick ends. `flow` is what the row before decided.
@@ -2143,9 +2170,9 @@ static void walk(struct tick *t, unsigned row, flow_t flow)
 {
     for (;;) {
         if (flow == NEXT)
-            row = t->r->next[row];
+            row = t->next[row];
         else if (flow >= 0)
-            row = jump_to(t->r, (unsigned)flow);
+            row = jump_to(t, (unsigned)flow);
         if (flow == END || row >= GATE_COUNT) {
             end_tick(t);
             return;
@@ -2164,7 +2191,6 @@ static void walk(struct tick *t, unsigned row, flow_t flow)
 void rollout_init(struct rollout *r)
 {
     memset(r, 0, sizeof *r);
-    link_rows(r);
 }
 
 void rollout_load(struct rollout *r, const struct status *status, uint32_t memory)
@@ -2201,7 +2227,7 @@ static void begin(struct tick *t, enum tick_kind kind, ms_t now_ms)
 void engine_begin(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
                   struct step *out)
 {
-    struct tick t = {r, spec, out, NULL};
+    struct tick t = {r, spec, out, NULL, r->next};
 
     begin(&t, kind, now_ms);
 }
@@ -2209,7 +2235,7 @@ void engine_begin(struct rollout *r, const struct spec *spec, enum tick_kind kin
 void engine_run(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
                 struct hand *hand, struct step *out)
 {
-    struct tick t = {r, spec, out, hand};
+    struct tick t = {r, spec, out, hand, r->next};
 
     begin(&t, kind, now_ms);
 }
@@ -2217,7 +2243,7 @@ void engine_run(struct rollout *r, const struct spec *spec, enum tick_kind kind,
 void engine_answer(struct rollout *r, const struct spec *spec, const struct answer *answer,
                    struct step *out)
 {
-    struct tick t = {r, spec, out, NULL};
+    struct tick t = {r, spec, out, NULL, r->next};
     unsigned row = r->gate;
 
     out->note_count = 0;

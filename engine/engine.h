@@ -150,6 +150,12 @@ struct hand {
     const struct answer *metrics, *hooks; /* by index; NULL = ok */
     uint32_t metric_count, hook_count;
     uint64_t notes; /* made so far; only the first STEP_NOTES_MAX of a step are kept */
+    bool quiet;     /* count the notes only */
+    /* The engine's: which row of its table follows which, for each phase. Zero it once. */
+    struct {
+        uint32_t facts;
+        uint8_t next[GATES_MAX];
+    } tables[PHASE_COUNT];
 };
 /* As engine_begin, going on for as long as the answers are at hand; `hand` is not kept. */
 void engine_run(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
