@@ -21,6 +21,11 @@ ENGINE_SRCS := \
 	engine/checksum.c \
 	engine/decimal.c \
 	engine/engine.c \
+	engine/gates_analysis.c \
+	engine/gates_end.c \
+	engine/gates_promotion.c \
+	engine/gates_setup.c \
+	engine/gates_start.c \
 	engine/judge.c \
 	engine/names.c \
 	engine/num.c \

@@ -57,8 +57,8 @@ static const char *const event_texts[EVENT_COUNT] = {
     [EVENT_M_DUR_LOW] = "Halt %N advancement request duration %d < %D",
     [EVENT_M_VAL_HIGH] = "Halt %N advancement %m %x > %v",
     [EVENT_M_VAL_LOW] = "Halt %N advancement %m %x < %v",
-    [EVENT_M_RATE_NONE] = "Halt advancement no values found for %p metric %m probably %T is not "
-                          "receiving traffic: %e",
+    [EVENT_M_RATE_NONE] = ("Halt advancement no values found for %p metric %m probably %T is not "
+                           "receiving traffic: %e"),
     [EVENT_M_DUR_NONE] =
         "Halt advancement no values found for %p metric %m probably %T is not receiving traffic",
     [EVENT_M_INL_NONE] = "Halt advancement no values found for metric: %m",

@@ -1,0 +1,254 @@
+/* How a rollout ends: rollback, failed promotion, cancel, post-rollout hooks, finalizer. */
+#include "engine/tick.h"
+
+/* ---- §5.1 rollback ---- */
+
+flow_t gate_rollback_enter(struct tick *t)
+{
+    if (deviates(t, DEV_FINISH_ROLLBACK))
+        remember(t, MEMORY_ROLLING_BACK);
+    if (t->r->status.failed_checks >= t->s->analysis.threshold) {
+        event(t, EVENT_RB_THRESHOLD)->a = t->r->status.failed_checks;
+        alert_once(t, ALERT_THRESHOLD, MEMORY_THRESHOLD_ALERTED, NULL);
+    }
+    return deviates(t, DEV_SAFE_ROLLBACK) && !t->r->primary_ready ? NEXT : G_ROLLBACK_ROUTES;
+}
+
+flow_t gate_rollback_primary_answered(struct tick *t, const struct answer *a)
+{
+    t->r->primary_ready = a->outcome == OUTCOME_OK;
+    return t->r->primary_ready ? G_ROLLBACK_ROUTES : NEXT;
+}
+
+flow_t gate_rollback_canary_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return G_ROLLBACK_ROUTES; /* neither side serves; the primary is the one to come back to */
+    event(t, EVENT_HELD_ON_CANARY);
+    remember(t, MEMORY_PRIMARY_LOST);
+    return G_PROMOTION_FAILED_ROUTES;
+}
+
+flow_t gate_rollback_routes_enter(struct tick *t)
+{
+    return ask_routes(t, WEIGHT_TOTAL, 0, false);
+}
+
+flow_t gate_rollback_routes_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return raw(t, a); /* the phase stays, so the whole sequence is repeated */
+    event_in(t, EVENT_FAILED, PHASE_FAILED);
+    gauge_weights(t, WEIGHT_TOTAL, 0);
+    return NEXT;
+}
+
+flow_t gate_rollback_save_enter(struct tick *t)
+{
+    return save_end(t, PHASE_FAILED, 0, 0);
+}
+
+flow_t gate_failed_save_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK) {
+        log_error(t, LOG_SAVE_FAILED, a);
+        return END;
+    }
+    t->r->command = COMMAND_NONE;
+    t->r->after = AFTER_FAILED;
+    t->r->cursor = 0;
+    gauge_status(t, PHASE_FAILED);
+    count(t, GAUGE_FAILURES, ANALYSIS_COMPLETED);
+    return G_POST_ROLLOUT;
+}
+
+/* ---- §5.2 failed promotion ---- */
+
+flow_t gate_promotion_failed_enter(struct tick *t)
+{
+    /* The answer that brought us here is still at hand: the event of its text is the last note. */
+    const struct note *cause = &t->out->notes[t->out->note_count - 1];
+    struct answer a;
+
+    memset(&a, 0, sizeof a);
+    a.text = cause->text;
+    a.text_len = cause->text_len;
+    add_text(event(t, EVENT_PROMO_FAILED), &a);
+    alert_once(t, ALERT_PROMOTION_FAILED, MEMORY_PROMOTION_ALERTED, &a);
+    return deviates(t, DEV_SAFE_ROLLBACK) ? NEXT : G_PROMOTION_FAILED_ROUTES;
+}
+
+flow_t gate_resume_if_scaled_enter(struct tick *t)
+{
+    return has(t, F_SCALER) ? just_ask(t, ASK_SCALER_RESUME) : NEXT;
+}
+
+flow_t gate_promotion_failed_ready_answered(struct tick *t, const struct answer *a)
+{
+    return a->outcome == OUTCOME_OK ? NEXT : raw(t, a);
+}
+
+flow_t gate_promotion_failed_routes_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return raw(t, a);
+    gauge_weights(t, 0, WEIGHT_TOTAL);
+    return NEXT;
+}
+
+flow_t gate_promotion_failed_save_enter(struct tick *t)
+{
+    if (deviates(t, DEV_SAFE_ROLLBACK))
+        remember(t, MEMORY_PRIMARY_LOST);
+    return save_end(t, PHASE_FAILED, WEIGHT_TOTAL, MEMORY_PRIMARY_LOST);
+}
+
+/* ---- the target went back to the promoted revision: cancel ---- */
+
+flow_t gate_cancel_routes_enter(struct tick *t)
+{
+    if (deviates(t, DEV_SAFE_ROLLBACK) && !t->r->primary_ready)
+        return END; /* the canary's pods are kept until the primary is back */
+    event(t, EVENT_REVERTED);
+    return ask_routes(t, WEIGHT_TOTAL, 0, false);
+}
+
+flow_t gate_cancel_routes_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return raw(t, a);
+    gauge_weights(t, WEIGHT_TOTAL, 0);
+    return NEXT;
+}
+
+flow_t gate_cancel_save_enter(struct tick *t)
+{
+    return save_end(t, PHASE_SUCCEEDED, 0, 0);
+}
+
+flow_t gate_cancel_save_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return raw(t, a);
+    t->r->command = COMMAND_NONE;
+    gauge_status(t, PHASE_SUCCEEDED);
+    return END;
+}
+
+/* ---- post-rollout hooks, last thing of a rollout ---- */
+
+static flow_t post_rollout_end(struct tick *t)
+{
+    if (t->r->after == AFTER_DONE) {
+        event_in(t, EVENT_DONE, PHASE_SUCCEEDED);
+        alert(t, ALERT_DONE);
+    } else if (t->r->after == AFTER_SKIPPED) {
+        event_in(t, EVENT_DONE_SKIP, PHASE_SUCCEEDED);
+        alert(t, ALERT_SKIPPED);
+    }
+    return END;
+}
+
+flow_t gate_post_rollout_enter(struct tick *t)
+{
+    enum phase payload = t->r->after == AFTER_FAILED ? PHASE_FAILED : PHASE_SUCCEEDED;
+    flow_t flow = next_hook(t, HOOK_POST_ROLLOUT, payload);
+
+    return flow == NEXT ? post_rollout_end(t) : flow;
+}
+
+flow_t gate_post_rollout_answered(struct tick *t, const struct answer *a)
+{
+    bool ok = a->outcome == OUTCOME_OK;
+    struct note *n = event(t, ok ? EVENT_POST_OK : EVENT_POST_FAIL);
+
+    n->index = (uint16_t)t->r->cursor;
+    if (t->r->after != AFTER_FAILED)
+        n->phase = PHASE_SUCCEEDED;
+    if (ok) {
+        t->r->cursor++;
+        return AGAIN;
+    }
+    add_text(n, a);
+    return post_rollout_end(t); /* the hooks after it are not called */
+}
+
+/* ---- §9 the finalizer ---- */
+
+flow_t gate_finalize_load_answered(struct tick *t, const struct answer *a)
+{
+    flow_t flow = gate_load_answered(t, a);
+
+    t->r->cursor = 0;
+    if (flow == NEXT && t->r->status.phase == PHASE_TERMINATING)
+        return G_FINALIZE_RESUME;
+    return flow;
+}
+
+flow_t gate_finalize_save_enter(struct tick *t)
+{
+    return save_phase(t, PHASE_TERMINATING);
+}
+
+static flow_t log_and_end(struct tick *t, const struct answer *a)
+{
+    log_error(t, LOG_FINALIZE_FAILED, a);
+    return END;
+}
+
+flow_t gate_log_or_next(struct tick *t, const struct answer *a)
+{
+    return a->outcome == OUTCOME_OK ? NEXT : log_and_end(t, a);
+}
+
+flow_t gate_finalize_save_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return log_and_end(t, a);
+    event(t, EVENT_TERMINATING);
+    return NEXT;
+}
+
+flow_t gate_finalize_target_enter(struct tick *t)
+{
+    return just_ask(t, ASK_REVERT_TARGET);
+}
+
+/* Waits of 3, 6 and 12 s between attempts, as many as fit the interval. */
+flow_t gate_finalize_ready_enter(struct tick *t)
+{
+    static const int32_t waits_ms[] = {0, 3000, 6000, 12000};
+
+    ask(t, ASK_CANARY_READY)->wait_ms = waits_ms[t->r->cursor < 4 ? t->r->cursor : 3];
+    return ASKED;
+}
+
+flow_t gate_finalize_ready_answered(struct tick *t, const struct answer *a)
+{
+    ms_t interval = t->s->analysis.interval_ms;
+    uint32_t attempts = interval < 12000 ? 2 : interval < 24000 ? 3 : 4;
+
+    if (a->outcome == OUTCOME_OK)
+        return NEXT;
+    if (a->outcome == OUTCOME_RETRY && ++t->r->cursor < attempts)
+        return AGAIN;
+    return log_and_end(t, a);
+}
+
+flow_t gate_finalize_router_enter(struct tick *t)
+{
+    return just_ask(t, ASK_REVERT_ROUTER);
+}
+
+flow_t gate_finalize_remove_enter(struct tick *t)
+{
+    return just_ask(t, ASK_FINALIZER_REMOVE);
+}
+
+flow_t gate_finalize_remove_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return log_and_end(t, a);
+    event(t, EVENT_TERMINATED);
+    return END;
+}
