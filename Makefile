@@ -240,6 +240,7 @@ UNIT_TESTS += \
 
 # ---- HTTP and the Kubernetes API -------------------------------------------------------------------------
 HTTP_SRCS := \
+	adapters/http/lazy.c \
 	adapters/http/curl_blocking.c \
 	adapters/http/curl_transfer.c \
 	adapters/http/fiber.c \

@@ -7,7 +7,8 @@
 #ifndef COALMINE_HTTP_CURL_TRANSFER_H
 #define COALMINE_HTTP_CURL_TRANSFER_H
 
-#include <curl/curl.h>
+#define LAZY_CURL
+#include "adapters/http/lazy.h"
 #include <stdbool.h>
 #include <stddef.h>
 

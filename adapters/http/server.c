@@ -3,7 +3,8 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <microhttpd.h>
+#define LAZY_MHD
+#include "adapters/http/lazy.h"
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
