@@ -278,6 +278,7 @@ CHECK_SCRIPTS := \
 	scripts/purity.sh \
 	tests/docs/check.pl \
 	tests/docs/commands.sh \
+	tests/golden/check_ci.sh \
 	tests/golden/cli.sh \
 	tests/golden/explain.sh \
 	tests/golden/lint_check.sh \
