@@ -245,68 +245,90 @@ struct node *node_from_json(struct arena *arena, const cJSON *v)
 /* ---- files
  * ---------------------------------------------------------------------------------------- */
 
-/* Read to the end, at most bytes_max; the caller frees *ret_bytes. */
-static int read_all(int fd, size_t bytes_max, size_t expected, char **ret_bytes, size_t *ret_len)
+/* Read up to `len` bytes; how many there were, or -errno. */
+static ssize_t read_some(int fd, char *bytes, size_t len)
 {
-    size_t cap = expected + 1 > 4096 ? expected + 1 : 4096, len = 0;
-    char *bytes = malloc(cap);
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t got = read(fd, bytes + done, len - done);
+
+        if (got == 0)
+            break;
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return (ssize_t)done;
+}
+
+/* A file of known size goes into the arena at once: no second copy of a long stream. */
+static int read_sized(struct arena *arena, int fd, size_t size, const char **ret_bytes,
+                      size_t *ret_len)
+{
+    char *bytes = arena_take(arena, size + 1);
+    ssize_t got = bytes ? read_some(fd, bytes, size) : -ENOMEM;
+
+    if (got < 0)
+        return (int)got;
+    bytes[got] = '\0';
+    *ret_bytes = bytes;
+    *ret_len = (size_t)got;
+    return 0;
+}
+
+/* A pipe or terminal: until it ends. */
+static int read_stream(struct arena *arena, int fd, size_t bytes_max, const char **ret_bytes,
+                       size_t *ret_len)
+{
+    size_t cap = 64u * 1024u, len = 0;
+    char *bytes = malloc(cap), *more;
+    int err = -ENOMEM;
 
     while (bytes) {
-        ssize_t got = read(fd, bytes + len, cap - len);
+        ssize_t got = read_some(fd, bytes + len, cap - len);
 
-        if (got == 0) {
-            *ret_bytes = bytes;
-            *ret_len = len;
-            return 0;
-        }
-        if (got < 0 && errno != EINTR) {
-            int err = errno;
-
-            free(bytes);
-            return -err;
-        }
+        err = got < 0 ? (int)got : 0;
         len += got > 0 ? (size_t)got : 0;
-        if (len > bytes_max) {
-            free(bytes);
-            return -EFBIG;
+        if (len > bytes_max)
+            err = -EFBIG;
+        if (err || len < cap)
+            break;
+        more = realloc(bytes, cap *= 2);
+        if (!more) {
+            err = -ENOMEM;
+            break;
         }
-        if (len == cap) {
-            char *more = realloc(bytes, cap *= 2);
-
-            if (!more)
-                free(bytes);
-            bytes = more;
-        }
+        bytes = more;
     }
-    return -ENOMEM;
+    if (!err) {
+        *ret_bytes = arena_strndup(arena, bytes, len);
+        *ret_len = len;
+        err = *ret_bytes ? 0 : -ENOMEM;
+    }
+    free(bytes);
+    return err;
 }
 
 int file_read(struct arena *arena, const char *path, size_t bytes_max, const char **ret_bytes,
               size_t *ret_len)
 {
     bool is_stdin = strcmp(path, "-") == 0;
-    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), err;
     struct stat st = {0};
-    size_t expected = 0, len = 0;
-    char *bytes = NULL, *copy;
-    int err;
 
     if (fd < 0)
         return -errno;
     if (bytes_max == 0)
         bytes_max = NODE_BYTES_MAX;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        expected = (size_t)st.st_size;
-    err = expected > bytes_max ? -EFBIG : read_all(fd, bytes_max, expected, &bytes, &len);
+    /* a size of nothing may be a file of /proc, which has no size until it is read */
+    if (is_stdin || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
+        err = read_stream(arena, fd, bytes_max, ret_bytes, ret_len);
+    else if ((size_t)st.st_size > bytes_max)
+        err = -EFBIG;
+    else
+        err = read_sized(arena, fd, (size_t)st.st_size, ret_bytes, ret_len);
     if (!is_stdin)
         close(fd);
-    if (err)
-        return err;
-    copy = arena_strndup(arena, bytes, len);
-    free(bytes);
-    if (!copy)
-        return -ENOMEM;
-    *ret_bytes = copy;
-    *ret_len = len;
-    return 0;
+    return err;
 }

@@ -369,6 +369,9 @@ START_TEST(files_are_read_whole_or_not_at_all)
     ck_assert_uint_eq(strlen(bytes), len);
     ck_assert_int_eq(file_read(arena, "tests/conformance/kubectl-yaml.jsonl", 100, &bytes, &len),
                      -EFBIG);
+    ck_assert_int_eq(file_read(arena, "/proc/self/status", 0, &bytes, &len), 0);
+    ck_assert_uint_gt(len, 100);
+    ck_assert_int_eq(file_read(arena, "/dev/zero", 1000000, &bytes, &len), -EFBIG);
     ck_assert_int_eq(file_read(arena, "tests/no-such-file", 0, &bytes, &len), -ENOENT);
     ck_assert_int_eq(file_read(arena, "tests", 0, &bytes, &len), -EISDIR);
 }
