@@ -109,6 +109,11 @@ STORE_SRCS := \
 	adapters/store/rows.c \
 	adapters/store/store.c
 
+# parsers of outside bytes, each with a corpus in tests/fuzz/corpus
+FUZZ_TARGETS += \
+	tests/fuzz/fuzz_metric_answer.c \
+	tests/fuzz/fuzz_promql_lint.c \
+	tests/fuzz/fuzz_template.c
 METRICS_SRCS := \
 	adapters/hook/hook.c \
 	adapters/hook/hook_call.c \
@@ -185,7 +190,8 @@ UNIT_TESTS := \
 	tests/unit/test_router_deviations.c \
 	tests/unit/test_router_features.c \
 	tests/unit/test_router_render.c \
-	tests/unit/test_store.c
+	tests/unit/test_store.c \
+	tests/unit/test_template.c
 # ---- scenarios -------------------------------------------------------------------------------------------
 SCENARIO_SRCS := \
 	adapters/scenario/field.c \
