@@ -185,6 +185,7 @@ UNIT_TESTS := \
 	tests/unit/test_metrics_live.c \
 	tests/unit/test_num.c \
 	tests/unit/test_promql_lint.c \
+	tests/unit/test_picture.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rng.c \
 	tests/unit/test_router_deviations.c \
@@ -287,6 +288,7 @@ CHECK_SCRIPTS := \
 	tests/golden/check_ci.sh \
 	tests/golden/cli.sh \
 	tests/golden/explain.sh \
+	tests/golden/report.sh \
 	tests/golden/lint_check.sh \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
@@ -445,6 +447,13 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL)
 bench: all $(BENCH_BINS)
 	@for program in $(BENCH_BINS); do $$program || exit 1; done
+
+# one good and one bad release, and a picture of each
+demo: all $(BUILD)/.deps-report
+	@$(BUILD)/coalmine simulate scenarios/demo/good.yaml scenarios/demo/bad.yaml --db $(BUILD)/demo.db
+	@$(BUILD)/coalmine report $(BUILD)/demo.db --run good -o $(BUILD)/demo-good.png
+	@$(BUILD)/coalmine report $(BUILD)/demo.db --run bad -o $(BUILD)/demo-bad.png
+	@echo; echo "pictures: $(BUILD)/demo-good.png $(BUILD)/demo-bad.png   database: $(BUILD)/demo.db"
 
 # completions and the man page are printed by the program itself
 DESTDIR ?=

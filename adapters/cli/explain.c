@@ -115,6 +115,14 @@ static bool tick_does(const struct forecast *f, const struct forecast_tick *tick
     return false;
 }
 
+static bool tick_says(const struct forecast *f, const struct forecast_tick *tick, enum event_id id)
+{
+    for (size_t i = tick->first_row; i < tick->end_row; i++)
+        if (f->record.rows[i].kind == ROW_EVENT && f->record.rows[i].u.note.id == id)
+            return true;
+    return false;
+}
+
 static uint32_t tick_metrics(const struct forecast *f, const struct forecast_tick *tick)
 {
     uint32_t count = 0;
@@ -136,6 +144,8 @@ static void describe(struct text *t, const struct forecast *f, size_t n)
     add_hooks(t, f, tick, HOOK_CONFIRM_ROLLOUT, "gate");
     if (tick_does(f, tick, ASK_SCALE_UP))
         add_item(t, "canary scaled up");
+    if (tick_says(f, tick, EVENT_START))
+        add_item(t, "analysis starts");
     add_hooks(t, f, tick, HOOK_PRE_ROLLOUT, "pre-rollout");
     add_hooks(t, f, tick, HOOK_ROLLOUT, "webhook");
     if (metrics > 0) {
