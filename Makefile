@@ -306,6 +306,7 @@ FUZZ_TARGETS := \
 	tests/fuzz/fuzz_node.c \
 	tests/fuzz/fuzz_promql_lint.c \
 	tests/fuzz/fuzz_router.c \
+	tests/fuzz/fuzz_simkube.c \
 	tests/fuzz/fuzz_template.c \
 	tests/fuzz/fuzz_watch_stream.c
 
@@ -313,6 +314,7 @@ FUZZ_TARGETS := \
 BENCHES := \
 	bench/bench_check.c \
 	bench/bench_node.c \
+	bench/bench_simkube.c \
 	bench/bench_store.c
 
 # --------------------------------------------------------------------------------------------------------

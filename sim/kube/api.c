@@ -697,7 +697,7 @@ static void store_update(struct call *c, struct sk_object *old, cJSON *tree)
     struct sk_object *o;
 
     sk_object_ref(old);
-    if (json_equal(old->tree, tree)) {
+    if (sk_tree_equal(old->tree, tree)) {
         json_free(tree);
         reply_object(c, 200, old);
     } else if (c->dry_run) {
@@ -732,7 +732,7 @@ static void update_to(struct call *c, struct sk_object *old, cJSON *tree, bool p
         return;
     }
     if (status) {
-        cJSON *base = json_copy(old->tree),
+        cJSON *base = sk_edit_status(old),
               *notes = json_at(tree, "metadata", "annotations", (char *)NULL);
 
         keep_member(base, tree, "status");
@@ -740,18 +740,21 @@ static void update_to(struct call *c, struct sk_object *old, cJSON *tree, bool p
             json_set(json_get(base, "metadata"), "annotations", json_copy(notes));
         json_free(tree);
         tree = base;
+        if (c->kind->custom && json_get(tree, "status"))
+            sk_schema_default(sk_schema_member(c->v->schema, "status"), json_get(tree, "status"));
     } else {
         keep_system_metadata(old, tree);
         tree = in_order(c, tree);
         if (c->v->has_status)
             keep_member(tree, old->tree, "status");
     }
-    sk_apply_defaults(c->k, c->kind, c->v, tree, old->tree);
-    check_new_finalizers(old->tree, tree, &findings);
-    if (status && c->kind->custom)
-        sk_validate_status(c->v, tree, &findings);
-    else
+    if (!status) {
+        sk_apply_defaults(c->k, c->kind, c->v, tree, old->tree);
+        check_new_finalizers(old->tree, tree, &findings);
         sk_validate(c->k, c->kind, c->v, tree, old->tree, &findings);
+    } else if (c->kind->custom) {
+        sk_validate_status(c->v, tree, &findings);
+    }
     if (findings.count) {
         sk_reply_invalid(c->r, c->kind, old->name, &findings);
         json_free(tree);
@@ -879,6 +882,20 @@ static cJSON *read_patch(struct call *c, enum patch_type type)
     return patch;
 }
 
+/* What a patch is applied to. A status patch sees no spec, as it may not change one. */
+static cJSON *patch_target(const struct call *c, const struct sk_object *old, enum patch_type type,
+                           cJSON *patch)
+{
+    cJSON *tree;
+
+    if (!*c->sub || type == PATCH_JSON)
+        return json_copy(old->tree);
+    json_remove(patch, "spec");
+    tree = sk_edit_status(old);
+    json_remove(tree, "spec");
+    return tree;
+}
+
 static void do_patch(struct call *c)
 {
     struct sk_object *old = sk_find_name(c->kind, c->ns, c->name);
@@ -901,7 +918,7 @@ static void do_patch(struct call *c)
         json_free(patch);
         return;
     }
-    tree = json_copy(old->tree);
+    tree = patch_target(c, old, type, patch);
     json_set_str(tree, "apiVersion", c->v->group_version);
     tree = patched(c, type, tree, patch);
     json_free(patch);

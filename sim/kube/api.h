@@ -38,6 +38,14 @@ struct simkube_config {
 struct simkube *simkube_new(const struct simkube_config *config);
 void simkube_free(struct simkube *k);
 
+/*
+ * A second server in the state of the first: same objects, versions, time and pending work, so that
+ * a run can be tried from here in two ways. What is immutable is shared by reference count, so both
+ * belong to one thread; it costs microseconds, not a start. Histories begin anew (older watches get
+ * 410); watches, faults and observers are not taken over. NULL when memory is out.
+ */
+struct simkube *simkube_fork(struct simkube *from, uint64_t seed);
+
 struct simkube_request {
     const char *user;         /* "admin" and members of system:masters may do everything */
     const char *method;       /* "GET" … */

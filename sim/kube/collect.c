@@ -89,7 +89,7 @@ static void delete_object(struct simkube *k, struct sk_object *o, const char *po
     else if (orphan)
         add_finalizer(tree, ORPHAN);
     mark_deleted(k, tree, graceful ? POD_GRACE_S : 0);
-    if (json_equal(tree, o->tree))
+    if (sk_tree_equal(tree, o->tree))
         json_free(tree);
     else
         sk_commit(k, o->kind, SK_MODIFIED, o, tree);

@@ -53,16 +53,17 @@ static int read_version(struct sk_kind *kind, struct sk_version *v, const cJSON 
     const cJSON *schema = json_at(src, "schema", "openAPIV3Schema", (char *)NULL);
 
     v->name = json_str_or(src, "name", "");
-    v->group_version = arena_printf(kind->arena, "%s/%s", kind->group, v->name);
+    v->group_version = arena_printf(kind->shared->arena, "%s/%s", kind->group, v->name);
     v->served = json_bool(src, "served", false);
     v->storage = json_bool(src, "storage", false);
     v->has_status = json_at(src, "subresources", "status", (char *)NULL) != NULL;
     v->has_scale = json_at(src, "subresources", "scale", (char *)NULL) != NULL;
-    read_columns(kind->arena, v, src);
+    read_columns(kind->shared->arena, v, src);
     if (schema) {
-        v->schema = sk_schema_compile(kind->arena, schema);
+        v->schema = sk_schema_compile(kind->shared->arena, schema);
         if (!v->schema)
             return -ENOMEM;
+        kind->shared->roots[kind->shared->root_count++] = v->schema;
     }
     return v->group_version && v->columns ? 0 : -ENOMEM;
 }
@@ -88,7 +89,7 @@ static int read_crd(struct sk_kind *kind, const cJSON *crd)
     kind->singular = json_str_or(names, "singular", kind->plural);
     kind->list_kind = json_str(names, "listKind");
     if (!kind->list_kind)
-        kind->list_kind = arena_printf(kind->arena, "%sList", kind->kind);
+        kind->list_kind = arena_printf(kind->shared->arena, "%sList", kind->kind);
     memset(kind->short_names, 0, sizeof(kind->short_names));
     cJSON_ArrayForEach(item, json_get(names, "shortNames"))
     {
@@ -121,11 +122,10 @@ int sk_crd_install(struct simkube *k, const cJSON *crd)
     const cJSON *spec = json_get(crd, "spec");
     struct sk_kind *kind = sk_kind_find(k, json_str_or(spec, "group", ""),
                                         json_str_or(json_get(spec, "names"), "plural", ""));
-    struct arena *old_arena = NULL;
-    cJSON *old_source = NULL;
+    struct sk_shared *old;
     int rc;
 
-    if (kind && kind->source && json_equal(json_get(kind->source, "spec"), spec))
+    if (kind && kind->shared && json_equal(json_get(kind->shared->source, "spec"), spec))
         return 0;
     if (kind && !kind->custom)
         return -EEXIST;
@@ -138,15 +138,14 @@ int sk_crd_install(struct simkube *k, const cJSON *crd)
         if (w->kind == kind)
             w->broken = true;
     }
-    for (size_t i = 0; i < kind->version_count; i++)
-        sk_schema_release(kind->versions[i].schema);
-    old_arena = kind->arena;
-    old_source = kind->source;
-    kind->arena = arena_new(64u << 20);
-    kind->source = json_copy(crd);
-    rc = kind->arena && kind->source ? read_crd(kind, kind->source) : -ENOMEM;
-    arena_free(old_arena);
-    json_free(old_source);
+    old = kind->shared;
+    kind->shared = sk_shared_new(64u << 20);
+    rc = kind->shared ? 0 : -ENOMEM;
+    if (rc == 0)
+        kind->shared->source = json_copy(crd);
+    if (rc == 0)
+        rc = kind->shared->source ? read_crd(kind, kind->shared->source) : -ENOMEM;
+    sk_shared_unref(old);
     if (rc)
         kind->gone = true;
     return rc;

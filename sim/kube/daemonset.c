@@ -144,7 +144,7 @@ void sk_daemonset_sync(struct simkube *k, const char *key)
         replace_old(k, ds, spec, hash);
     }
     t = count(k, ds, spec, hash);
-    tree = sk_edit(ds);
+    tree = sk_edit_status(ds);
     status = json_child_object(tree, "status");
     sk_set_count(status, "currentNumberScheduled", t.current, false);
     sk_set_count(status, "numberMisscheduled", t.misplaced, false);

@@ -118,7 +118,7 @@ static void begin(struct rollout *r, struct simkube *k, struct sk_object *d)
     memset(r, 0, sizeof(*r));
     r->k = k;
     r->d = sk_object_ref(d);
-    r->tree = sk_edit(d);
+    r->tree = sk_edit_status(d);
     r->spec = json_get(r->tree, "spec");
     r->replicas = json_int(r->spec, "replicas", 1);
     strategy = json_get(r->spec, "strategy");
@@ -597,6 +597,8 @@ static void judge_progress(struct rollout *r, const struct counts *was, const st
     }
     if (moved(was, is)) {
         progressing(r, true, "ReplicaSetUpdated", "%s is progressing.", true);
+        sk_task_add(r->k, r->k->now_ms + deadline * 1000, SK_TASK_DEPLOYMENT, r->k->deployments,
+                    r->d->key, NULL);
         return;
     }
     if (!c || strcmp(reason, "NewReplicaSetAvailable") == 0 ||

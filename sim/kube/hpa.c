@@ -86,7 +86,7 @@ static void look(struct simkube *k, struct sk_object *hpa)
     struct sk_object *d = strcmp(json_str_or(ref, "kind", ""), "Deployment") == 0
                               ? sk_find_name(k->deployments, hpa->ns, json_str_or(ref, "name", ""))
                               : NULL;
-    cJSON *tree = sk_edit(hpa), *status = json_child_object(tree, "status"),
+    cJSON *tree = sk_edit_status(hpa), *status = json_child_object(tree, "status"),
           *list = cJSON_CreateArray(), *seen = cJSON_CreateArray();
     int64_t want, have;
     char now[32];

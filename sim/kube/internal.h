@@ -21,8 +21,10 @@ struct sk_kind;
 struct sk_object {
     uint32_t refs;
     struct sk_kind *kind;
-    cJSON *tree; /* `kind` and `apiVersion` are its first two members */
-    char *text;  /* all members but those two, as `"metadata":…}`; made when first needed */
+    struct sk_object *lender;       /* an older version whose `spec` this one shows, or NULL */
+    struct sk_object *whole_lender; /* another server's object that this one shows, or NULL */
+    cJSON *tree;                    /* `kind` and `apiVersion` are its first two members */
+    char *text; /* all members but those two, as `"metadata":…}`; made when first needed */
     size_t text_len;
     const char *ns, *name, *uid; /* borrowed from tree; ns "" for cluster scope */
     uint64_t rv;
@@ -154,6 +156,17 @@ struct sk_version {
 
 enum sk_generation { SK_GEN_NONE, SK_GEN_SPEC, SK_GEN_SPEC_ANNOTATIONS, SK_GEN_CUSTOM };
 
+/* Compiled schemas: they never change, so servers forked from one another share them. */
+struct sk_shared {
+    uint32_t refs;
+    struct arena *arena;
+    cJSON *source; /* the CRD they were compiled from */
+    struct sk_schema *roots[6];
+    size_t root_count;
+};
+struct sk_shared *sk_shared_new(size_t limit_bytes);
+void sk_shared_unref(struct sk_shared *s);
+
 struct sk_kind {
     const char *group, *plural, *singular, *kind, *list_kind;
     const char *short_names[4];
@@ -163,8 +176,7 @@ struct sk_kind {
     enum sk_generation generation;
     struct sk_version versions[6];
     size_t version_count;
-    struct arena *arena; /* schemas of a custom kind */
-    cJSON *source;       /* the CRD the schemas were compiled from */
+    struct sk_shared *shared; /* what the names and schemas above live in */
     struct sk_object **objects;
     size_t count, cap;
     struct sk_log log;
@@ -230,7 +242,7 @@ struct simkube {
     struct sk_kind *namespaces, *pods, *services, *nodes, *deployments, *replicasets, *daemonsets,
         *hpas, *crds;
     struct sk_kind *roles, *bindings, *cluster_roles, *cluster_bindings, *endpoints;
-    struct arena *builtin_arena;
+    struct sk_shared *builtins;
     struct sk_map uids;
     struct sk_task *tasks;
     size_t task_count, task_cap;
@@ -283,6 +295,8 @@ int sk_snapshot(struct sk_kind *kind, uint64_t rv, struct sk_object ***ret_items
                 size_t *ret_count);
 void sk_snapshot_free(struct sk_object **items, size_t count);
 void sk_kind_release(struct sk_kind *kind);
+/* Enter an object into the table of uids and owners. */
+void sk_identify(struct simkube *k, const struct sk_object *o);
 void sk_log_drop(struct sk_kind *kind);
 
 /* ---- internal writes by controllers
@@ -290,6 +304,13 @@ void sk_log_drop(struct sk_kind *kind);
 
 /* A copy of a stored object's tree to change and hand to sk_update. */
 cJSON *sk_edit(const struct sk_object *o);
+/*
+ * As sk_edit, but `spec` is lent by the stored object and must not be changed: most writes are to
+ * the status, and a spec is most of an object. sk_commit keeps the lender alive.
+ */
+cJSON *sk_edit_status(const struct sk_object *o);
+/* Equal as JSON values; what both show of one lender is not looked at. */
+bool sk_tree_equal(const cJSON *a, const cJSON *b);
 /* Store a changed copy as `actor`: generation and resourceVersion are kept; nothing happens when it
  * is equal. */
 struct sk_object *sk_update(struct simkube *k, const char *actor, struct sk_object *o, cJSON *tree,
@@ -314,6 +335,8 @@ struct sk_uid *sk_uid_entry(const struct simkube *k, const char *uid);
  */
 void sk_task_add(struct simkube *k, int64_t at_ms, enum sk_task_kind what, struct sk_kind *kind,
                  const char *key, void *data);
+/* Make a heap of the tasks again. */
+void sk_tasks_repair(struct simkube *k);
 void sk_task_run(struct simkube *k, const struct sk_task *t);
 /* A change was stored: wake the controllers that care. */
 void sk_controllers_notice(struct simkube *k, const struct sk_event *e);
@@ -327,6 +350,8 @@ void sk_crd_sync(struct simkube *k, const char *key);
  */
 
 int sk_kinds_init(struct simkube *k);
+/* Find the kinds the server itself works with. */
+void sk_kinds_bind(struct simkube *k);
 struct sk_kind *sk_kind_find(const struct simkube *k, const char *group, const char *plural);
 struct sk_kind *sk_kind_add(struct simkube *k);
 const struct sk_version *sk_kind_version(const struct sk_kind *kind, const char *version);

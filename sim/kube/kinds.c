@@ -223,8 +223,8 @@ static int add_builtin(struct simkube *k, const struct builtin *b, struct sk_map
     kind->group = b->group;
     kind->plural = b->plural;
     kind->kind = b->kind;
-    kind->singular = lower(k->builtin_arena, b->kind);
-    kind->list_kind = arena_printf(k->builtin_arena, "%sList", b->kind);
+    kind->singular = lower(k->builtins->arena, b->kind);
+    kind->list_kind = arena_printf(k->builtins->arena, "%sList", b->kind);
     kind->short_names[0] = b->short_name;
     if (strcmp(b->kind, "CustomResourceDefinition") == 0)
         kind->short_names[1] = "crds";
@@ -238,29 +238,18 @@ static int add_builtin(struct simkube *k, const struct builtin *b, struct sk_map
     v = &kind->versions[0];
     v->name = b->version;
     v->group_version =
-        *b->group ? arena_printf(k->builtin_arena, "%s/%s", b->group, b->version) : b->version;
+        *b->group ? arena_printf(k->builtins->arena, "%s/%s", b->group, b->version) : b->version;
     v->columns = b->columns;
     v->column_count = b->column_count;
     v->served = v->storage = true;
     v->has_status = b->flags & STATUS;
     v->has_scale = b->flags & SCALE;
-    v->schema = sk_types_compile(k->builtin_arena, done, b->kind);
+    v->schema = sk_types_compile(k->builtins->arena, done, b->kind);
     return v->schema && kind->list_kind && v->group_version ? 0 : -ENOMEM;
 }
 
-int sk_kinds_init(struct simkube *k)
+void sk_kinds_bind(struct simkube *k)
 {
-    struct sk_map done = {0};
-    int rc = 0;
-
-    k->builtin_arena = arena_new(0);
-    if (!k->builtin_arena)
-        return -ENOMEM;
-    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]) && rc == 0; i++)
-        rc = add_builtin(k, &builtins[i], &done);
-    sk_map_release(&done, NULL);
-    if (rc)
-        return rc;
     k->namespaces = sk_kind_find(k, "", "namespaces");
     k->nodes = sk_kind_find(k, "", "nodes");
     k->pods = sk_kind_find(k, "", "pods");
@@ -275,5 +264,21 @@ int sk_kinds_init(struct simkube *k)
     k->bindings = sk_kind_find(k, "rbac.authorization.k8s.io", "rolebindings");
     k->cluster_roles = sk_kind_find(k, "rbac.authorization.k8s.io", "clusterroles");
     k->cluster_bindings = sk_kind_find(k, "rbac.authorization.k8s.io", "clusterrolebindings");
+}
+
+int sk_kinds_init(struct simkube *k)
+{
+    struct sk_map done = {0};
+    int rc = 0;
+
+    k->builtins = sk_shared_new(0);
+    if (!k->builtins)
+        return -ENOMEM;
+    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]) && rc == 0; i++)
+        rc = add_builtin(k, &builtins[i], &done);
+    sk_map_release(&done, NULL);
+    if (rc)
+        return rc;
+    sk_kinds_bind(k);
     return 0;
 }

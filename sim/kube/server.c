@@ -93,8 +93,112 @@ void simkube_free(struct simkube *k)
     free(k->tasks);
     sk_map_release(&k->queued, free);
     sk_map_release(&k->uids, free_uid);
-    arena_free(k->builtin_arena);
+    sk_shared_unref(k->builtins);
     free(k);
+}
+
+/* ---- forks -------------------------------------------------------------------------------------
+ */
+
+/* The same object for another server: what it holds is lent by the first. */
+static struct sk_object *lend(struct sk_object *o, struct sk_kind *kind)
+{
+    struct sk_object *copy = calloc(1, sizeof(*copy));
+
+    if (!copy)
+        return NULL;
+    *copy = *o;
+    copy->refs = 1;
+    copy->kind = kind;
+    copy->whole_lender = o->whole_lender ? o->whole_lender : o;
+    copy->lender = NULL;
+    copy->text = NULL;
+    copy->text_len = 0;
+    sk_object_ref(copy->whole_lender);
+    return copy;
+}
+
+static bool fork_kind(struct simkube *k, const struct sk_kind *from)
+{
+    struct sk_kind *kind = sk_kind_add(k);
+    uint32_t index;
+
+    if (!kind)
+        return false;
+    index = kind->index;
+    *kind = *from;
+    kind->index = index;
+    kind->objects = NULL;
+    kind->count = kind->cap = 0;
+    memset(&kind->log, 0, sizeof(kind->log));
+    kind->log.gone_rv = k->rv;
+    if (kind->shared)
+        kind->shared->refs++;
+    kind->objects = calloc(from->count + 8, sizeof(struct sk_object *));
+    if (!kind->objects)
+        return false;
+    kind->cap = from->count + 8;
+    for (size_t i = 0; i < from->count; i++) {
+        kind->objects[i] = lend(from->objects[i], kind);
+        if (!kind->objects[i])
+            return false;
+        kind->count++;
+        sk_identify(k, kind->objects[i]);
+    }
+    return true;
+}
+
+static void fork_tasks(struct simkube *k, const struct simkube *from)
+{
+    for (size_t i = 0; i < from->task_count; i++) {
+        const struct sk_task *t = &from->tasks[i];
+
+        if (t->what == SK_TASK_LATE)
+            simkube_post_late(k, t->at_ms, t->data);
+        else
+            sk_task_add(k, t->at_ms, t->what, t->kind ? k->kinds[t->kind->index] : NULL, t->key,
+                        NULL);
+    }
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct sk_task *x = a, *y = b;
+
+    return x->seq < y->seq ? -1 : 1;
+}
+
+struct simkube *simkube_fork(struct simkube *from, uint64_t seed)
+{
+    struct simkube *k = calloc(1, sizeof(*k));
+    bool ok = k != NULL;
+
+    if (!k)
+        return NULL;
+    k->config = from->config;
+    k->config.seed = seed;
+    k->now_ms = from->now_ms;
+    k->wall_offset_ms = from->wall_offset_ms;
+    k->rv = from->rv;
+    k->random_counter = from->random_counter;
+    k->next_ip = from->next_ip;
+    k->next_port = from->next_port;
+    k->world = from->world;
+    k->builtins = from->builtins;
+    k->builtins->refs++;
+    for (size_t i = 0; ok && i < from->kind_count; i++)
+        ok = fork_kind(k, from->kinds[i]);
+    if (!ok) {
+        simkube_free(k);
+        return NULL;
+    }
+    sk_kinds_bind(k);
+    /* in the order they were queued, which any heap is again after sorting */
+    if (from->task_count)
+        qsort(from->tasks, from->task_count, sizeof(from->tasks[0]), by_seq);
+    fork_tasks(k, from);
+    sk_tasks_repair(from);
+    return k;
 }
 
 int64_t simkube_now(const struct simkube *k)

@@ -245,9 +245,14 @@ void sk_object_unref(struct sk_object *o)
 {
     if (!o || --o->refs > 0)
         return;
-    json_free(o->tree);
+    if (o->whole_lender) { /* all but the text is its */
+        sk_object_unref(o->whole_lender);
+    } else {
+        json_free(o->tree);
+        sk_object_unref(o->lender);
+        free(o->key);
+    }
     free(o->text);
-    free(o->key);
     free(o);
 }
 
@@ -331,9 +336,13 @@ struct sk_object *sk_find(const struct sk_kind *kind, const char *key)
 struct sk_object *sk_find_name(const struct sk_kind *kind, const char *ns, const char *name)
 {
     char key[640];
+    size_t ns_len = strlen(ns), name_len = strlen(name);
 
-    if (!kind || snprintf(key, sizeof(key), "%s/%s", ns, name) >= (int)sizeof(key))
+    if (!kind || ns_len + name_len + 2 > sizeof(key))
         return NULL;
+    memcpy(key, ns, ns_len);
+    key[ns_len] = '/';
+    memcpy(key + ns_len + 1, name, name_len + 1);
     return sk_find(kind, key);
 }
 
@@ -387,6 +396,32 @@ void sk_log_drop(struct sk_kind *kind)
         log_pop(&kind->log);
 }
 
+struct sk_shared *sk_shared_new(size_t limit_bytes)
+{
+    struct sk_shared *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->refs = 1;
+    s->arena = arena_new(limit_bytes);
+    if (!s->arena) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void sk_shared_unref(struct sk_shared *s)
+{
+    if (!s || --s->refs > 0)
+        return;
+    for (size_t i = 0; i < s->root_count; i++)
+        sk_schema_release(s->roots[i]);
+    arena_free(s->arena);
+    json_free(s->source);
+    free(s);
+}
+
 void sk_kind_release(struct sk_kind *kind)
 {
     sk_log_drop(kind);
@@ -394,12 +429,7 @@ void sk_kind_release(struct sk_kind *kind)
     for (size_t i = 0; i < kind->count; i++)
         sk_object_unref(kind->objects[i]);
     free(kind->objects);
-    if (kind->arena) {
-        for (size_t i = 0; i < kind->version_count; i++)
-            sk_schema_release(kind->versions[i].schema);
-        arena_free(kind->arena);
-    }
-    json_free(kind->source);
+    sk_shared_unref(kind->shared);
 }
 
 /* ---- owners
@@ -420,7 +450,7 @@ static struct sk_uid *uid_make(struct simkube *k, const char *uid)
     u = calloc(1, sizeof(*u));
     if (!u)
         return NULL;
-    snprintf(u->uid, sizeof(u->uid), "%.39s", uid);
+    memcpy(u->uid, uid, strnlen(uid, sizeof(u->uid) - 1));
     if (!sk_map_put(&k->uids, uid, u)) {
         free(u);
         return NULL;
@@ -538,6 +568,12 @@ static void identity_update(struct simkube *k, const struct sk_object *before,
  * -----------------------------------------------------------------------------------------------------------
  */
 
+void sk_identify(struct simkube *k, const struct sk_object *o)
+{
+    owners_update(k, NULL, o);
+    identity_update(k, NULL, o);
+}
+
 static bool insert_object(struct sk_kind *kind, struct sk_object *o)
 {
     size_t at = sk_lower_bound(kind, o->key);
@@ -600,7 +636,7 @@ struct sk_object *sk_commit(struct simkube *k, struct sk_kind *kind, enum sk_cha
     struct sk_object *after;
 
     if (change == SK_REMOVED)
-        tree = json_copy(before->tree);
+        tree = sk_edit_status(before);
     if (!tree)
         return NULL;
     tree_set_version(tree, e.rv);
@@ -609,6 +645,8 @@ struct sk_object *sk_commit(struct simkube *k, struct sk_kind *kind, enum sk_cha
         sk_object_unref(e.before);
         return NULL;
     }
+    if (before && (json_get(tree, "spec") ? json_get(tree, "spec")->type & cJSON_IsReference : 0))
+        after->lender = sk_object_ref(before->lender ? before->lender : before);
     after->born_ms = before ? before->born_ms : k->now_ms;
     e.after = after;
     k->rv++;
@@ -722,6 +760,38 @@ cJSON *sk_edit(const struct sk_object *o)
     return json_copy(o->tree);
 }
 
+cJSON *sk_edit_status(const struct sk_object *o)
+{
+    cJSON *out = cJSON_CreateObject();
+    const cJSON *member;
+
+    cJSON_ArrayForEach(member, o->tree)
+    {
+        bool lend = cJSON_IsObject(member) && strcmp(member->string, "spec") == 0;
+
+        cJSON_AddItemToObject(out, member->string,
+                              lend ? cJSON_CreateObjectReference(member->child)
+                                   : cJSON_Duplicate(member, true));
+    }
+    return out;
+}
+
+bool sk_tree_equal(const cJSON *a, const cJSON *b)
+{
+    const cJSON *m;
+    int count = 0;
+
+    cJSON_ArrayForEach(m, a)
+    {
+        const cJSON *other = json_get(b, m->string);
+
+        if (!other || (!(m->child && m->child == other->child) && !json_equal(m, other)))
+            return false;
+        count++;
+    }
+    return count == cJSON_GetArraySize(b);
+}
+
 struct sk_object *sk_update(struct simkube *k, const char *actor, struct sk_object *o, cJSON *tree,
                             bool status)
 {
@@ -730,7 +800,7 @@ struct sk_object *sk_update(struct simkube *k, const char *actor, struct sk_obje
 
     if (!tree)
         return o;
-    if (json_equal(o->tree, tree)) {
+    if (sk_tree_equal(o->tree, tree)) {
         json_free(tree);
         return o;
     }

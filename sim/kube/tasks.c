@@ -1,6 +1,5 @@
 #include "sim/kube/internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +16,28 @@ static void swap(struct sk_task *a, struct sk_task *b)
     *b = t;
 }
 
+void sk_tasks_repair(struct simkube *k)
+{
+    for (size_t n = 1; n < k->task_count; n++) {
+        for (size_t i = n; i > 0 && earlier(&k->tasks[i], &k->tasks[(i - 1) / 2]); i = (i - 1) / 2)
+            swap(&k->tasks[i], &k->tasks[(i - 1) / 2]);
+    }
+}
+
+/* Two characters for what and which resource, then the key; printf would be most of a task's cost.
+ */
 static void task_name(char *out, size_t size, enum sk_task_kind what, const struct sk_kind *kind,
                       const char *key)
 {
-    snprintf(out, size, "%d:%u:%s", (int)what, kind ? kind->index : 0u, key);
+    size_t len = strlen(key);
+
+    if (len > size - 4)
+        len = size - 4;
+    out[0] = (char)('A' + (int)what);
+    out[1] = (char)(33 + (kind ? kind->index % 90 : 0));
+    out[2] = (char)(33 + (kind ? kind->index / 90 % 90 : 0));
+    memcpy(out + 3, key, len);
+    out[3 + len] = '\0';
 }
 
 /* Is an equal task queued that runs no later? Else remember this one. */

@@ -191,7 +191,7 @@ static void schedule(struct simkube *k, struct sk_object *o)
 static void set_ready(struct simkube *k, struct sk_object *o, bool ready)
 {
     static const char *const types[] = {"Initialized", "ContainersReady", "Ready"};
-    cJSON *tree = sk_edit(o), *status = json_child_object(tree, "status"),
+    cJSON *tree = sk_edit_status(o), *status = json_child_object(tree, "status"),
           *list = cJSON_CreateArray(), *ips, *ip, *c;
     cJSON *containers = cJSON_CreateArray();
     char now[32], address[32];
@@ -367,6 +367,18 @@ static void count_pods(struct simkube *k, const struct sk_object *rs, int64_t *c
         sk_task_add(k, k->now_ms + soonest, SK_TASK_REPLICASET, k->replicasets, rs->key, NULL);
 }
 
+static bool is_counted(const struct sk_object *rs, int64_t count, int64_t ready, int64_t available)
+{
+    const cJSON *status = json_get(rs->tree, "status");
+
+    return json_int(status, "observedGeneration", -1) ==
+               json_int(json_get(rs->tree, "metadata"), "generation", 0) &&
+           json_int(status, "replicas", -1) == count &&
+           json_int(status, "fullyLabeledReplicas", 0) == count &&
+           json_int(status, "readyReplicas", 0) == ready &&
+           json_int(status, "availableReplicas", 0) == available;
+}
+
 void sk_replicaset_sync(struct simkube *k, const char *key)
 {
     struct sk_object *rs = sk_find(k->replicasets, key);
@@ -386,7 +398,11 @@ void sk_replicaset_sync(struct simkube *k, const char *key)
             delete_pods(k, rs->uid, count - want);
         count_pods(k, rs, &count, &ready, &available, &terminating);
     }
-    tree = sk_edit(rs);
+    if (is_counted(rs, count, ready, available)) {
+        sk_object_unref(rs);
+        return;
+    }
+    tree = sk_edit_status(rs);
     status = json_child_object(tree, "status");
     sk_set_count(status, "replicas", count, false);
     sk_set_count(status, "fullyLabeledReplicas", count, true);
@@ -428,6 +444,10 @@ void sk_controllers_notice(struct simkube *k, const struct sk_event *e)
 {
     const struct sk_object *o = e->after;
     bool removed = e->change == SK_REMOVED;
+    /* a controller need not look again because of what it wrote down itself */
+    bool echo = e->change == SK_MODIFIED && k->actor_subresource &&
+                strcmp(k->actor_subresource, "status") == 0 && k->actor &&
+                strncmp(k->actor, "system:serviceaccount:kube-system:", 34) == 0;
 
     if (k->config.no_controllers)
         return;
@@ -436,10 +456,10 @@ void sk_controllers_notice(struct simkube *k, const struct sk_event *e)
             wake(k, SK_TASK_POD, k->pods, o->key);
         wake_owner(k, o);
     } else if (o->kind == k->replicasets) {
-        if (!removed)
+        if (!removed && !echo)
             wake(k, SK_TASK_REPLICASET, k->replicasets, o->key);
         wake_owner(k, o);
-    } else if (removed) {
+    } else if (removed || echo) {
         return;
     } else if (o->kind == k->deployments) {
         wake(k, SK_TASK_DEPLOYMENT, k->deployments, o->key);

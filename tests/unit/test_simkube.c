@@ -779,6 +779,34 @@ static char *whole_life(uint64_t seed)
     return out;
 }
 
+START_TEST(a_fork_lives_on_its_own)
+{
+    struct simkube *first = k, *second;
+
+    ck_assert_int_eq(ask("POST", APPS "/deployments", deployment("web", 2, "x:1")), 201);
+    later(500); /* pods are starting in both */
+    second = simkube_fork(first, 9);
+    ck_assert_ptr_nonnull(second);
+    ck_assert_uint_eq(simkube_version(first), simkube_version(second));
+    later(5000);
+    ck_assert_int_eq(ask("DELETE", APPS "/deployments/web", NULL), 200);
+    later(5000);
+    ck_assert_ptr_null(simkube_get(first, "apps", "deployments", "default", "web"));
+    k = second;
+    later(5000);
+    expect_deployment("web", 2, "NewReplicaSetAvailable");
+    ck_assert_int_eq(ask("GET", APPS "/deployments?watch=1&resourceVersion=1", NULL), 200);
+    simkube_free(first); /* what it lent stays */
+    patch(APPS "/deployments/web", MERGE, "{\"spec\":{\"replicas\":3}}");
+    later(5000);
+    expect_deployment("web", 3, "NewReplicaSetAvailable");
+    ck_assert_int_eq(ask("DELETE", APPS "/deployments/web", NULL), 200);
+    later(5000);
+    ck_assert_int_eq(ask("GET", NS "/pods", NULL), 200);
+    ck_assert_int_eq(cJSON_GetArraySize(json_get(answer, "items")), 0);
+}
+END_TEST
+
 START_TEST(one_seed_gives_the_same_bytes)
 {
     char *a = whole_life(1), *b = whole_life(1), *c = whole_life(2);
@@ -829,6 +857,7 @@ int main(void)
     tcase_add_test(tc, each_fault_happens_and_does_what_it_says);
     tcase_add_test(tc, a_late_request_lands_although_nobody_waits);
     tcase_add_test(tc, observers_see_every_write_with_both_states);
+    tcase_add_test(tc, a_fork_lives_on_its_own);
     suite_add_tcase(suite, tc);
     tc = tcase_create("sameness");
     tcase_add_test(tc, one_seed_gives_the_same_bytes);
