@@ -163,7 +163,7 @@ CRDS := crds/canary.yaml crds/metrictemplate.yaml crds/alertprovider.yaml
 PAGES := $(sort $(wildcard docs/checks/CM*.md))
 EMBEDDED := $(BUILD)/gen/embedded_crds.o $(BUILD)/gen/embedded_pages.o
 ADAPTER_SRCS += $(CHECK_SRCS)
-CLI_SRCS += adapters/cli/verb_check.c
+CLI_SRCS += adapters/cli/check_cluster.c adapters/cli/verb_check.c
 
 # ---- tests: one program per suite; each links everything but the command line --------------------------
 UNIT_TESTS := \
@@ -285,6 +285,7 @@ CHECK_SCRIPTS := \
 	scripts/purity.sh \
 	tests/docs/check.pl \
 	tests/docs/commands.sh \
+	tests/golden/check.sh \
 	tests/golden/check_ci.sh \
 	tests/golden/cli.sh \
 	tests/golden/explain.sh \

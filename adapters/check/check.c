@@ -516,6 +516,23 @@ struct schema_context {
     const char *prefix; /* ".metadata" or "" */
 };
 
+/* Where Flagger's own CRD would let the value through, what happens then; else NULL. */
+static const char *flagger_differs(const struct schema_finding *f, const char *path)
+{
+    if (f->fault == SCHEMA_TYPE && f->value->kind == NODE_FLOAT && strncmp(path, ".spec.", 6) == 0)
+        return "use a whole number; Flagger's CRD accepts fractions here, and its operator then "
+               "cannot read the "
+               "object";
+    if (f->fault == SCHEMA_RANGE && strcmp(path, ".spec.service.port") == 0)
+        return "use 1 to 65535; Flagger's CRD accepts this, and its operator then cannot create "
+               "the Services";
+    if (f->fault == SCHEMA_REQUIRED && strcmp(path, ".spec") == 0)
+        return "Flagger's CRD accepts this, and its operator then crashes";
+    if (f->fault == SCHEMA_RANGE && strcmp(f->keyword, "minLength") == 0 && f->value->text_len == 0)
+        return "Flagger's CRD accepts an empty name, and its operator then finds nothing";
+    return NULL;
+}
+
 static void schema_found(void *ctx, const struct schema_finding *f)
 {
     static const enum rule_id rules[] = {
@@ -536,6 +553,8 @@ static void schema_found(void *ctx, const struct schema_finding *f)
         if (strcmp(notes[i].keyword, f->keyword) == 0 &&
             same_path(notes[i].path, strbuf_str(&path)))
             break;
+    if (hint == NULL)
+        hint = flagger_differs(f, strbuf_str(&path));
     if (i < sizeof notes / sizeof *notes) {
         if (notes[i].silent)
             goto out;

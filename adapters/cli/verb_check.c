@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "adapters/check/check.h"
+#include "adapters/cli/check_cluster.h"
 #include "adapters/cli/verbs.h"
 #include "engine/num.h"
 
@@ -358,6 +359,12 @@ static void print_results(struct check *c, const struct args *args, enum check_f
     strbuf_release(&out);
 }
 
+static bool from_cluster(const struct args *args)
+{
+    return args_has(args, "cluster") || args_get(args, "kubeconfig", NULL) ||
+           args_get(args, "context", NULL);
+}
+
 static bool read_options(const struct args *args, struct check_options *o)
 {
     const char *rps = args_get(args, "rps", NULL),
@@ -365,6 +372,7 @@ static bool read_options(const struct args *args, struct check_options *o)
     int64_t ns;
 
     o->provider = args_get(args, "provider", NULL);
+    o->whole_cluster = from_cluster(args) && args_get(args, "namespace", NULL) == NULL;
     o->cross_refs_blocked = args_has(args, "no-cross-namespace-refs");
     if (rps && (!num_parse(rps, strlen(rps), &o->rps) || !(o->rps > 0))) {
         usage_error(args, "--rps takes a number above 0, not '%s'", rps);
@@ -394,10 +402,14 @@ static int check_inputs(struct check *c, const struct args *args)
     in.config_exclude = config.exclude;
     for (size_t i = 0; i < args->value_count; i++)
         find_inputs(&in, args->values[i]);
-    if (args->value_count == 0)
+    if (args->value_count == 0 && !from_cluster(args))
         add_input(&in, "-");
     for (size_t i = 0; i < in.count; i++)
         check_file(c, &in, in.items[i]);
+    if (from_cluster(args) && !check_cluster(c, args)) {
+        inputs_release(&in);
+        return EXIT_WORLD;
+    }
     check_finish(c);
     print_results(c, args, format);
     fail_on = args_get(args, "fail-on", config.fail_on ? config.fail_on : "error");
@@ -416,7 +428,7 @@ static int run(const struct args *args)
         return explain(args, args_get(args, "explain", NULL));
     if (args_has(args, "list"))
         return list_rules();
-    if (args->value_count == 0 && isatty(STDIN_FILENO))
+    if (args->value_count == 0 && isatty(STDIN_FILENO) && !from_cluster(args))
         return usage_error(args, "name files or directories, or - for standard input");
     if (!read_options(args, &options))
         return EXIT_USAGE;
@@ -446,7 +458,7 @@ const struct verb verb_check = {
     .example = "coalmine check --fail-on warning deploy/",
     .exits = "0  nothing found that counts\n1  an error was found (or what --fail-on says)\n2  "
              "wrong usage\n"
-             "3  a file could not be read",
+             "3  a file could not be read\n4  the cluster could not be read",
     .options =
         (const struct option_spec[]){
             {.name = "output",
@@ -484,6 +496,23 @@ const struct verb verb_check = {
              .help = "settings and ignored rules",
              .group = "Input"},
             {.name = "no-config", .help = "read no configuration", .group = "Input"},
+            {.name = "cluster",
+             .help = "check what is in the cluster of the current context",
+             .group = "Cluster"},
+            {.name = "kubeconfig",
+             .value = "FILE",
+             .help = "the cluster of this kubeconfig",
+             .group = "Cluster"},
+            {.name = "context",
+             .value = "NAME",
+             .help = "a context other than the current one",
+             .group = "Cluster"},
+            {.name = "namespace",
+             .letter = 'n',
+             .value = "NAME",
+             .fallback = "all",
+             .help = "one namespace only",
+             .group = "Cluster"},
             {.name = "provider",
              .value = "NAME",
              .help = "the operator's -mesh-provider, for Canaries without spec.provider (else "
