@@ -441,8 +441,8 @@ fuzz: $(BUILD)/.deps-check
 	@BUILD=$(BUILD)/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(FUZZ_ONLY)
 FUZZ_BINS = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(FUZZ_TARGETS))
 fuzz-programs: $(FUZZ_BINS)
-$(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(LIBS)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL)
+$(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/libtestsupport.a $(LIBS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(BUILD)/libtestsupport.a $(LIBS) $(LDLIBS_ALL)
 
 BENCH_BINS = $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCHES))
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS)

@@ -14,7 +14,8 @@
 
 #define DOCUMENTS 2000
 #define ROUNDS 7
-#define WANTED 0.80 /* 1.25 times the work of the bare loop */
+#define WANTED_READ 0.80   /* 1.25 times the work of the bare loop */
+#define WANTED_DECODE 0.60 /* what `coalmine check` may take in all */
 
 static const char canary[] =
     "apiVersion: flagger.app/v1beta1\n"
@@ -133,12 +134,12 @@ static size_t read_trees(struct job *job, const char *source, size_t len)
     return job->documents;
 }
 
-static void print_figure(const char *name, double seconds, double bare_s)
+static void print_figure(const char *name, double seconds, double bare_s, double wanted)
 {
     double ratio = bare_s / seconds;
 
-    printf("%s\t%.0f\tdocuments/s\t%.2f\t%.2f\t%s\n", name, DOCUMENTS / seconds, ratio, WANTED,
-           ratio >= WANTED ? "ok" : "short");
+    printf("%s\t%.0f\tdocuments/s\t%.2f\t%.2f\t%s\n", name, DOCUMENTS / seconds, ratio, wanted,
+           ratio >= wanted ? "ok" : "short");
 }
 
 int main(int argc, char **argv)
@@ -175,8 +176,8 @@ int main(int argc, char **argv)
                 best[what] = cpu_s() - start;
         }
     }
-    print_figure("manifest-read", best[1], best[0]);
-    print_figure("manifest-read-and-decode", best[2], best[0]);
+    print_figure("manifest-read", best[1], best[0], WANTED_READ);
+    print_figure("manifest-read-and-decode", best[2], best[0], WANTED_DECODE);
     strbuf_release(&source);
     diags_release(&diags);
     arena_free(arena);
