@@ -13,7 +13,8 @@
 struct revision_plan {
     revision_t revision;
     const char *name; /* "v2" */
-    ms_t startup_ms;  /* a pod is ready that long after it was created; MS_NEVER = it never is */
+    ms_t startup_ms;  /* a pod is ready that long after it was created; MS_NEVER = it never
+                            is; -1 = like revisions not named */
 };
 
 struct world_plan {

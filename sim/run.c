@@ -35,6 +35,7 @@ struct actor {
     uint8_t phase_before, phase_seen;
     bool open;      /* a rollout is open */
     bool cancelled; /* and was called off */
+    bool eventful;  /* the tick under way has said something */
     bool quiet;     /* the last tick found nothing to do after the last change */
     uint32_t tick, rollouts;
     uint64_t schedule; /* tag of live tick events: an edit of the interval withdraws the others */
@@ -171,6 +172,7 @@ static void follow_note(struct sim *s, struct actor *a, const struct note *note)
 {
     if (note->kind != NOTE_EVENT)
         return;
+    a->eventful = true;
     if (note->id == EVENT_NEWREV && !a->open) {
         begin_rollout(s, a);
     } else if (note->id == EVENT_RESTART) {
@@ -179,6 +181,16 @@ static void follow_note(struct sim *s, struct actor *a, const struct note *note)
     } else if (note->id == EVENT_REVERTED) {
         a->cancelled = true;
     }
+}
+
+/* An alert that no entry of analysis.alerts wants is not sent; without entries all are. */
+static bool alert_is_sent(const struct spec *spec, const struct note *note)
+{
+    bool wanted = spec->analysis.alert_count == 0;
+
+    for (uint32_t i = 0; i < spec->analysis.alert_count && !wanted; i++)
+        wanted = spec_alert_wanted(spec, i, alert_id_severity((enum alert_id)note->id));
+    return wanted;
 }
 
 static void put_notes(struct sim *s, struct actor *a)
@@ -191,7 +203,8 @@ static void put_notes(struct sim *s, struct actor *a)
 
         follow_note(s, a, note);
         if (!listening(s) || note->kind > NOTE_LOG ||
-            (note->kind == NOTE_GAUGE && !s->sink->wants_gauges))
+            (note->kind == NOTE_GAUGE && !s->sink->wants_gauges) ||
+            (note->kind == NOTE_ALERT && !alert_is_sent(a->world.spec, note)))
             continue;
         row = row_begin(s, a, (enum row_kind)kinds[note->kind]);
         row.u.note = *note;
@@ -415,8 +428,9 @@ static void finish_tick(struct sim *s, struct actor *a)
         row_put(s, &row, NULL, 0);
     }
     a->ticking = false;
-    a->quiet = s->changes_left == 0 && idle_phase(a) && a->phase_before == a->world.stored.phase &&
-               a->rollout.command == COMMAND_NONE;
+    a->quiet = s->changes_left == 0 && idle_phase(a) && !a->open &&
+               (!a->eventful || a->world.spec->suspend) &&
+               a->phase_before == a->world.stored.phase && a->rollout.command == COMMAND_NONE;
     if (a->world.gone) {
         end_rollout(s, a, ROLLOUT_GONE);
         return;
@@ -479,6 +493,7 @@ static void begin_tick(struct sim *s, struct actor *a, enum tick_kind kind)
     struct row row;
 
     a->ticking = true;
+    a->eventful = false;
     a->tick++;
     a->serial++;
     a->result.ticks++;
@@ -751,6 +766,8 @@ int sim_run(struct sim *s, const struct sim_plan *plan, const struct sim_options
         s->now_ms = event.at_ms;
         dispatch(s, &event);
     }
+    if (plan->until_ms != MS_NEVER)
+        s->now_ms = s->epoch_ms + end;
     conclude(s, ret_results);
     if (ret_end_ms)
         *ret_end_ms = s->now_ms - s->epoch_ms;

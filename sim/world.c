@@ -26,7 +26,7 @@ static ms_t startup_of(const struct world *w, revision_t revision)
     const struct world_plan *plan = &w->plan->world;
 
     for (uint32_t i = 0; i < plan->revision_count; i++)
-        if (plan->revisions[i].revision == revision)
+        if (plan->revisions[i].revision == revision && plan->revisions[i].startup_ms >= 0)
             return plan->revisions[i].startup_ms;
     return plan->startup_ms;
 }
@@ -419,6 +419,7 @@ static void answer_ready(struct world *w, bool primary, struct answer *out)
     int32_t threshold = primary ? an->primary_ready_threshold : an->canary_ready_threshold;
     struct pods p = pods_of(w, s);
 
+    out->no_pods = has_pods(w) && s->desired == 0;
     if (!an->present)
         threshold = 100;
     switch (w->spec->target_kind) {

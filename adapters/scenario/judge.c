@@ -403,6 +403,7 @@ static void judge_hook(struct judging *j)
 static void judge_checks(struct judging *j)
 {
     int32_t seen[5] = {0}, total = 0;
+    bool other_window = false;
 
     for (size_t i = 0; i < j->record->count; i++) {
         const struct row *row = &j->record->rows[i];
@@ -413,6 +414,7 @@ static void judge_checks(struct judging *j)
             continue;
         seen[row->u.check.verdict % 5]++;
         total++;
+        other_window = other_window || (j->e->has_window && row->u.check.window_ms != j->e->at_ms);
     }
     for (int v = 0; v < 5; v++)
         if (j->e->verdicts[v] >= 0 && j->e->verdicts[v] != seen[v])
@@ -422,6 +424,11 @@ static void judge_checks(struct judging *j)
                                   seen[v], check_verdict_name((enum check_verdict)v),
                                   j->e->verdicts[v]),
                      NULL);
+    if (other_window)
+        mismatch(
+            j, j->e->line,
+            arena_printf(j->out->arena, "metric %s was checked with another window", j->e->name),
+            NULL);
     if (j->e->total >= 0 && total != j->e->total)
         mismatch(j, j->e->line,
                  arena_printf(j->out->arena, "metric %s was checked %d times, expected %d",

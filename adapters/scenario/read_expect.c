@@ -268,7 +268,7 @@ static void read_hook_calls(struct expecting *x, const struct node *n)
 
 static void read_verdicts(struct expecting *x, const struct node *n)
 {
-    static const char *const names[] = {"pass", "fail", "none", "error", "wait", NULL};
+    static const char *const names[] = {"pass", "fail", "none", "error", "wait", "window", NULL};
     struct loader *l = x->l;
 
     for (size_t i = 0; field_is_map(&l->r, n) && i < n->u.map.count; i++) {
@@ -283,8 +283,9 @@ static void read_verdicts(struct expecting *x, const struct node *n)
         if (m->value->kind == NODE_INT) {
             field_int32(&l->r, m->value, 0, 1000000, &e->total);
         } else if (field_map(&l->r, m->value, names)) {
-            for (int v = 0; names[v]; v++)
+            for (int v = 0; v < 5; v++)
                 field_int32(&l->r, node_get(m->value, names[v]), 0, 1000000, &e->verdicts[v]);
+            e->has_window = field_duration(&l->r, node_get(m->value, "window"), &e->at_ms);
         }
         field_leave(&l->r);
     }

@@ -17,8 +17,7 @@ revision_t draft_revision(struct loader *l, struct canary_draft *c, const char *
             return revision;
     added = grow_add(l->arena, &c->revisions, sizeof *added);
     if (added)
-        *added = (struct revision_plan){
-            .revision = revision, .name = name, .startup_ms = c->world.startup_ms};
+        *added = (struct revision_plan){.revision = revision, .name = name, .startup_ms = -1};
     return revision;
 }
 
@@ -41,7 +40,7 @@ static void read_revisions(struct loader *l, struct canary_draft *c, const struc
     field_enter(&l->r, "revisions");
     for (size_t i = 0; i < n->u.map.count; i++) {
         const struct member *m = &n->u.map.members[i];
-        ms_t startup = c->world.startup_ms;
+        ms_t startup = -1;
         struct revision_plan *list;
 
         field_enter(&l->r, m->key);

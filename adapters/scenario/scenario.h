@@ -96,6 +96,7 @@ struct expectation {
     const char *name;    /* HOOK, CHECKS, NEVER a hook */
     int32_t calls;       /* HOOK: how many, -1 = as many as phases */
     int32_t verdicts[5]; /* CHECKS: per enum check_verdict, -1 = any */
+    bool has_window;     /* CHECKS: of at_ms, 0 = none that can be read */
     int32_t total;       /* CHECKS: in all, -1 = any; COUNTS: the number */
     enum count_field counted;
     ms_t outage_ms;
