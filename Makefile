@@ -218,6 +218,7 @@ UNIT_TESTS += \
 # it uses adapters/base, so it is archived with the adapters
 SIMKUBE_SRCS := \
 	adapters/simkube/serve.c \
+	adapters/simkube/world.c \
 	sim/kube/api.c \
 	sim/kube/collect.c \
 	sim/kube/crd.c \
@@ -243,7 +244,8 @@ SIMKUBE_SRCS := \
 	sim/kube/workload.c
 ADAPTER_SRCS += $(SIMKUBE_SRCS)
 UNIT_TESTS += \
-	tests/unit/test_simkube.c
+	tests/unit/test_simkube.c \
+	tests/unit/test_simworld.c
 
 # ---- HTTP and the Kubernetes API -------------------------------------------------------------------------
 HTTP_SRCS := \

@@ -85,6 +85,8 @@ bool simkube_watch_read(struct simkube *k, int64_t now_ms, struct simkube_watch 
                         struct strbuf *out);
 /* True when simkube_watch_read would append something or report the end. */
 bool simkube_watch_ready(const struct simkube *k, const struct simkube_watch *w);
+/* True when a stream ended in the middle (simkube_break_watches, a CRD replaced) and not of old age. */
+bool simkube_watch_was_cut(const struct simkube_watch *w);
 void simkube_watch_close(struct simkube *k, struct simkube_watch *w);
 /* End every open watch now, as a restarting API server does. */
 void simkube_break_watches(struct simkube *k);
@@ -122,6 +124,8 @@ typedef void simkube_observer(void *ctx, const struct simkube_write *w);
 /* At most 8 observers; returns 0 or -ENOSPC. They must not call back into `k` except the read
  * functions below. */
 int simkube_observe(struct simkube *k, simkube_observer *observer, void *ctx);
+/* Forget one; nothing happens when it is not there. */
+void simkube_unobserve(struct simkube *k, simkube_observer *observer, void *ctx);
 
 /* ---- reading and writing without HTTP, for tests, worlds and checkers
  * ------------------------------- */

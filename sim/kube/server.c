@@ -220,6 +220,18 @@ int simkube_observe(struct simkube *k, simkube_observer *observer, void *ctx)
     return 0;
 }
 
+void simkube_unobserve(struct simkube *k, simkube_observer *observer, void *ctx)
+{
+    for (size_t i = 0; i < k->observer_count; i++) {
+        if (k->observers[i].call != observer || k->observers[i].ctx != ctx)
+            continue;
+        k->observer_count--;
+        memmove(&k->observers[i], &k->observers[i + 1],
+                (k->observer_count - i) * sizeof(k->observers[0]));
+        return;
+    }
+}
+
 void simkube_set_world(struct simkube *k, const struct simkube_world *world)
 {
     k->world = *world;

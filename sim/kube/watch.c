@@ -198,6 +198,11 @@ bool simkube_watch_ready(const struct simkube *k, const struct simkube_watch *w)
            (w->bookmarks && k->now_ms >= w->bookmark_ms);
 }
 
+bool simkube_watch_was_cut(const struct simkube_watch *w)
+{
+    return w->broken;
+}
+
 void simkube_watch_close(struct simkube *k, struct simkube_watch *w)
 {
     struct simkube_watch **at = &k->watches;
