@@ -317,6 +317,7 @@ FUZZ_TARGETS := \
 # ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short, with tabs between ---
 BENCHES := \
 	bench/bench_check.c \
+	bench/bench_engine.c \
 	bench/bench_node.c \
 	bench/bench_simkube.c \
 	bench/bench_store.c
