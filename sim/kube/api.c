@@ -732,10 +732,11 @@ static void update_to(struct call *c, struct sk_object *old, cJSON *tree, bool p
         return;
     }
     if (status) {
-        cJSON *base = sk_edit_status(old),
+        cJSON *base = sk_edit_new_status(old), *fresh = json_get(tree, "status"),
               *notes = json_at(tree, "metadata", "annotations", (char *)NULL);
 
-        keep_member(base, tree, "status");
+        if (fresh)
+            cJSON_AddItemToObject(base, "status", cJSON_DetachItemViaPointer(tree, fresh));
         if (!c->kind->custom && notes)
             json_set(json_get(base, "metadata"), "annotations", json_copy(notes));
         json_free(tree);

@@ -85,7 +85,8 @@ bool simkube_watch_read(struct simkube *k, int64_t now_ms, struct simkube_watch 
                         struct strbuf *out);
 /* True when simkube_watch_read would append something or report the end. */
 bool simkube_watch_ready(const struct simkube *k, const struct simkube_watch *w);
-/* True when a stream ended in the middle (simkube_break_watches, a CRD replaced) and not of old age. */
+/* True when a stream ended in the middle (simkube_break_watches, a CRD replaced) and not of old
+ * age. */
 bool simkube_watch_was_cut(const struct simkube_watch *w);
 void simkube_watch_close(struct simkube *k, struct simkube_watch *w);
 /* End every open watch now, as a restarting API server does. */

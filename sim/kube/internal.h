@@ -26,6 +26,8 @@ struct sk_object {
     cJSON *tree;                    /* `kind` and `apiVersion` are its first two members */
     char *text; /* all members but those two, as `"metadata":…}`; made when first needed */
     size_t text_len;
+    char *spec_text; /* of an object that lends its spec, once asked for */
+    size_t spec_len;
     const char *ns, *name, *uid; /* borrowed from tree; ns "" for cluster scope */
     uint64_t rv;
     int64_t born_ms; /* virtual time of its creation */
@@ -309,6 +311,8 @@ cJSON *sk_edit(const struct sk_object *o);
  * the status, and a spec is most of an object. sk_commit keeps the lender alive.
  */
 cJSON *sk_edit_status(const struct sk_object *o);
+/* As sk_edit_status, without the old status. */
+cJSON *sk_edit_new_status(const struct sk_object *o);
 /* Equal as JSON values; what both show of one lender is not looked at. */
 bool sk_tree_equal(const cJSON *a, const cJSON *b);
 /* Store a changed copy as `actor`: generation and resourceVersion are kept; nothing happens when it

@@ -114,6 +114,7 @@ static struct sk_object *lend(struct sk_object *o, struct sk_kind *kind)
     copy->lender = NULL;
     copy->text = NULL;
     copy->text_len = 0;
+    copy->spec_text = NULL;
     sk_object_ref(copy->whole_lender);
     return copy;
 }

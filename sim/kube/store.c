@@ -253,7 +253,24 @@ void sk_object_unref(struct sk_object *o)
         free(o->key);
     }
     free(o->text);
+    free(o->spec_text);
     free(o);
+}
+
+/* The text of a spec is made once for all versions that show it. */
+static void add_spec(struct strbuf *b, struct sk_object *o, const cJSON *spec)
+{
+    while (o->lender || o->whole_lender)
+        o = o->lender ? o->lender : o->whole_lender;
+    if (!o->spec_text) {
+        struct strbuf text = STRBUF_INIT;
+
+        json_add_to(&text, spec);
+        o->spec_len = text.len;
+        o->spec_text = strbuf_detach(&text);
+    }
+    if (o->spec_text)
+        strbuf_add(b, o->spec_text, o->spec_len);
 }
 
 void sk_object_text(struct sk_object *o)
@@ -270,7 +287,10 @@ void sk_object_text(struct sk_object *o)
         strbuf_adds(&b, sep);
         strbuf_add_json(&b, member->string, strlen(member->string));
         strbuf_addc(&b, ':');
-        json_add_to(&b, member);
+        if (cJSON_IsObject(member) && strcmp(member->string, "spec") == 0)
+            add_spec(&b, o, member);
+        else
+            json_add_to(&b, member);
         sep = ",";
     }
     strbuf_addc(&b, '}');
@@ -760,7 +780,7 @@ cJSON *sk_edit(const struct sk_object *o)
     return json_copy(o->tree);
 }
 
-cJSON *sk_edit_status(const struct sk_object *o)
+static cJSON *edit_lent(const struct sk_object *o, bool with_status)
 {
     cJSON *out = cJSON_CreateObject();
     const cJSON *member;
@@ -769,11 +789,23 @@ cJSON *sk_edit_status(const struct sk_object *o)
     {
         bool lend = cJSON_IsObject(member) && strcmp(member->string, "spec") == 0;
 
+        if (!with_status && strcmp(member->string, "status") == 0)
+            continue;
         cJSON_AddItemToObject(out, member->string,
                               lend ? cJSON_CreateObjectReference(member->child)
                                    : cJSON_Duplicate(member, true));
     }
     return out;
+}
+
+cJSON *sk_edit_status(const struct sk_object *o)
+{
+    return edit_lent(o, true);
+}
+
+cJSON *sk_edit_new_status(const struct sk_object *o)
+{
+    return edit_lent(o, false);
 }
 
 bool sk_tree_equal(const cJSON *a, const cJSON *b)

@@ -95,8 +95,10 @@ static void tell_left(const struct simkube *k, struct simkube_watch *w, struct s
     json_set_str(json_get(tree, "metadata"), "resourceVersion", rv);
     shadow.tree = tree;
     shadow.text = NULL;
+    shadow.spec_text = NULL;
     tell(k, w, out, "DELETED", &shadow);
     free(shadow.text);
+    free(shadow.spec_text);
     json_free(tree);
 }
 
