@@ -433,6 +433,7 @@ CLUSTER_PROGRAMS := \
 CLUSTER_TOOLS := \
 	tests/cluster/whoami.c
 CLUSTER_SCRIPTS := \
+	tests/cluster/check_agrees.sh \
 	tests/cluster/identities
 CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAMS))
 $(BUILD)/cluster/%: $(BUILD)/obj/tests/cluster/%.o $(LIBS)
