@@ -462,8 +462,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS)
 bench: all $(BENCH_BINS)
 	@for program in $(BENCH_BINS); do $$program || exit 1; done
 
-# one good and one bad release, and a picture of each
-demo: all $(BUILD)/.deps-report
+# One good and one bad release, and a picture of each. Packages are fetched in one go and the build is quiet.
+demo:
+	@scripts/deps.sh build report
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
 	@$(BUILD)/coalmine simulate scenarios/demo/good.yaml scenarios/demo/bad.yaml --db $(BUILD)/demo.db
 	@$(BUILD)/coalmine report $(BUILD)/demo.db --run good -o $(BUILD)/demo-good.png
 	@$(BUILD)/coalmine report $(BUILD)/demo.db --run bad -o $(BUILD)/demo-bad.png
