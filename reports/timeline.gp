@@ -60,6 +60,7 @@ plot "traffic.dat" using 1:(100):2 with filledcurves lc rgb "#dfe6ee", \
      "" using 1:2 with lines lw 2 lc rgb "#d19a00", \
      "steps.dat" using 1:2:3 with labels left offset 0.3,0.7 textcolor rgb "#8a6500", \
      "outages.dat" using 1:(0):1:2:(0):(100) with boxxyerror lc rgb "#80cf222e", \
+     "" using 1:(94):3 with labels left offset 0.5,0 textcolor rgb "#82071e", \
      "marks.dat" using 1:(0):(0):(100):2 with vectors nohead lw 1.5 lc rgb variable
 unset label 10; unset label 11; unset label 12
 

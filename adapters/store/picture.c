@@ -15,6 +15,9 @@
 #define MARK_ROWS_MAX 3
 #define STEP_LABEL_WIDTH 46 /* a weight is labelled where it stands at least that wide */
 
+/* A point that no picture shows: gnuplot crashes on labels without any point to stand at. */
+#define NOWHERE "-1e+09"
+
 #define GREY "0x8c959f"
 #define RED "0xcf222e"
 #define GREEN "0x1a7f37"
@@ -211,6 +214,11 @@ static void add_time_axis(struct drawing *d)
  * -------------------------------------------------------------------------------------------------
  */
 
+/* A failed promotion leaves the traffic on the canary. */
+#define LAST_WEIGHT                                                                                \
+    "SELECT canary_weight FROM weights WHERE run = ?1 AND canary = ?2 ORDER BY from_s DESC, to_s " \
+    "DESC LIMIT 1"
+
 static void add_verdict(struct drawing *d)
 {
     sqlite3_stmt *st =
@@ -226,7 +234,8 @@ static void add_verdict(struct drawing *d)
             strbuf_adds(&text, "promoted after ");
             color = "#1a7f37";
         } else if (strcmp(result, "failed") == 0) {
-            strbuf_adds(&text, "rolled back after ");
+            bool back = one_number(d, LAST_WEIGHT, 0) <= 0;
+            strbuf_adds(&text, back ? "rolled back after " : "promotion failed after ");
             color = "#cf222e";
         } else {
             strbuf_addf(&text, "%s after ", result);
@@ -284,18 +293,21 @@ static void add_marks(struct drawing *d)
     struct strbuf *b = add_file(d, "marks.dat");
     double free_from[MARK_ROWS_MAX] = {-1e18, -1e18, -1e18};
     double per_char = (d->to_s - d->from_s) * CHAR_WIDTH / PLOT_WIDTH;
-    sqlite3_stmt *st =
-        query(d, "SELECT (at_ms - epoch_ms) / 1000.0, what, color FROM ("
-                 "SELECT at_ms, seq, text AS what, '" VIOLET
-                 "' AS color FROM world WHERE run = ?1 AND canary = ?2 "
-                 "UNION ALL SELECT ended_ms, 1e15, iif(result = 'succeeded', 'promoted', "
-                 "iif(result = 'failed', 'rolled back', result)), "
-                 "iif(result = 'succeeded', '" GREEN "', '" RED
-                 "') FROM rollouts WHERE run = ?1 AND canary = ?2 AND result IS NOT NULL) "
-                 "JOIN runs ON run = ?1 ORDER BY at_ms, seq");
+    sqlite3_stmt *st = query(
+        d,
+        "SELECT (at_ms - epoch_ms) / 1000.0, what, color FROM ("
+        "SELECT at_ms, seq, text AS what, '" VIOLET
+        "' AS color FROM world WHERE run = ?1 AND canary = ?2 "
+        "UNION ALL SELECT ended_ms, 1e15, iif(result = 'succeeded', 'promoted', "
+        "iif(result = 'failed', iif((SELECT canary_weight FROM routes w WHERE w.run = rollouts.run "
+        "AND w.canary = rollouts.canary AND w.outcome = 'ok' AND w.at_ms <= ended_ms "
+        "ORDER BY w.seq DESC LIMIT 1) > 0, 'promotion failed', 'rolled back'), result)), "
+        "iif(result = 'succeeded', '" GREEN "', '" RED
+        "') FROM rollouts WHERE run = ?1 AND canary = ?2 AND result IS NOT NULL) "
+        "JOIN runs ON run = ?1 ORDER BY at_ms, seq");
 
     d->mark_rows = 1;
-    strbuf_adds(b, "# seconds color row label\nNaN 0 0 \"\"\n");
+    strbuf_adds(b, "# seconds color row label\n" NOWHERE " 0 0 \"\"\n");
     while (next(d, st)) {
         double at = sqlite3_column_double(st, 0);
         const char *label = column_text(st, 1);
@@ -343,7 +355,7 @@ static void add_phases(struct drawing *d)
         query(d, "SELECT from_s, to_s, phase, row_number() OVER (ORDER BY from_s DESC) = 1 "
                  "FROM phases WHERE run = ?1 AND canary = ?2 ORDER BY from_s");
 
-    strbuf_adds(b, "# from to color label\nNaN NaN 0 \"\"\n");
+    strbuf_adds(b, "# from to color label\n" NOWHERE " " NOWHERE " 0 \"\"\n");
     while (next(d, st)) {
         double from = sqlite3_column_double(st, 0), to = sqlite3_column_double(st, 1);
         const char *phase = column_text(st, 2);
@@ -380,8 +392,11 @@ static void add_step(struct drawing *d, struct strbuf *traffic, struct strbuf *l
     if (pixels < STEP_LABEL_WIDTH || (weight == 0 && !mirror))
         return;
     add_number(labels, from);
-    strbuf_addf(labels, " %d \"%d %%%s\"\n", weight > 88 ? 88 : weight, weight,
-                mirror ? " mirrored" : "");
+    if (mirror && weight == 0)
+        strbuf_adds(labels, " 0 \"mirrored\"\n");
+    else
+        strbuf_addf(labels, " %d \"%d %%%s\"\n", weight > 88 ? 88 : weight, weight,
+                    mirror ? " mirrored" : "");
 }
 
 static void add_traffic(struct drawing *d)
@@ -395,7 +410,7 @@ static void add_traffic(struct drawing *d)
     bool mirror = false;
 
     strbuf_adds(b, "# seconds canary mirrored\n");
-    strbuf_adds(labels, "# seconds height label\nNaN 0 \"\"\n");
+    strbuf_adds(labels, "# seconds height label\n" NOWHERE " 0 \"\"\n");
     while (next(d, st)) {
         double at = sqlite3_column_double(st, 0);
         bool same =
@@ -410,7 +425,7 @@ static void add_traffic(struct drawing *d)
     add_step(d, b, labels, since, d->to_s, weight, mirror);
     sqlite3_finalize(st);
     b = add_file(d, "outages.dat");
-    strbuf_adds(b, "# from to\nNaN NaN\n");
+    strbuf_adds(b, "# from to label\n" NOWHERE " " NOWHERE " \"\"\n");
     st = query(d, "SELECT (at_ms - epoch_ms) / 1000.0, (coalesce(lead(at_ms) OVER (ORDER BY seq), "
                   "end_ms) - epoch_ms) / 1000.0, lost "
                   "FROM outages JOIN runs USING (run) WHERE run = ?1 AND canary = ?2 ORDER BY seq");
@@ -420,7 +435,7 @@ static void add_traffic(struct drawing *d)
         add_number(b, sqlite3_column_double(st, 0));
         strbuf_addc(b, ' ');
         add_number(b, sqlite3_column_double(st, 1));
-        strbuf_addc(b, '\n');
+        strbuf_addf(b, " \"%d %% lost\"\n", sqlite3_column_int(st, 2));
     }
     sqlite3_finalize(st);
 }
@@ -551,7 +566,9 @@ static struct range add_metric_data(struct drawing *d, const char *metric, const
         sqlite3_bind_text(st, 3, metric, -1, SQLITE_TRANSIENT);
         sqlite3_bind_text(st, 4, kind, -1, SQLITE_TRANSIENT);
     }
-    strbuf_adds(b, "# seconds value verdict (0 pass, 1 fail, 2 no value or error, 3 wait) label\n");
+    strbuf_adds(
+        b, "# seconds value verdict (0 pass, 1 fail, 2 no value or error, 3 wait) label\n" NOWHERE
+           " 0 9 \"\"\n\n");
     strbuf_adds(bounds, "# seconds min max\nNaN NaN NaN\n");
     while (next(d, st)) {
         int verdict = verdict_number(column_text(st, 4));
@@ -645,7 +662,7 @@ static void add_lanes(struct drawing *d)
                  "' WHEN 'warn' THEN '" ORANGE "' ELSE '" RED "' END "
                  "FROM alerts WHERE run = ?1 AND canary = ?2) JOIN runs ON run = ?1 ORDER BY seq");
 
-    strbuf_adds(b, "# seconds lane color\nNaN 0 0\n");
+    strbuf_adds(b, "# seconds lane color\n" NOWHERE " 0 0\n");
     while (next(d, st)) {
         add_column(b, st, 0);
         strbuf_addf(b, " %s %s\n", column_text(st, 1), column_text(st, 2));

@@ -20,6 +20,24 @@ grep -q 'request-success-rate' bad.svg || fail "bad.svg does not name the metric
 grep -q 'this is good: test/podinfo' err || fail "which one it drew: $(cat err)"
 "$coalmine" report run.db --run 2 -o x.svg --keep kept || fail "--keep: exit $?"
 [ -s kept/timeline.gp ] && [ -s kept/traffic.dat ] || fail "--keep left nothing"
+# runs without a rollout, without a check, without a value: gnuplot has nothing to draw in some panel
+cat >idle.yaml <<'Y'
+canary: {provider: istio, analysis: {interval: 1m, threshold: 1, stepWeight: 50, maxWeight: 50}}
+Y
+cat >silent.yaml <<'Y'
+canary:
+  provider: istio
+  analysis:
+    {interval: 1m, threshold: 1, stepWeight: 50, maxWeight: 50,
+     metrics: [{name: request-success-rate, thresholdRange: {min: 99}}]}
+timeline: [{at: 0s, deploy: v2}]
+metrics: {request-success-rate: none}
+Y
+for name in idle silent; do
+    "$coalmine" simulate $name.yaml --db $name.db >/dev/null || fail "$name: exit $?"
+    "$coalmine" report $name.db -o $name.png >out 2>&1 || { fail "report of $name: exit $?"; cat out; }
+    [ -s out ] && { fail "report of $name:"; cat out; }
+done
 expect() { # EXIT TEXT WORDS...
     want=$1 text=$2
     shift 2

@@ -110,15 +110,15 @@ START_TEST(data_are_the_figures_of_the_run)
         file_of(&p, "traffic.dat"),
         "# seconds canary mirrored\n0 0 0\n60 0 0\n60 10 0\n300 10 0\n300 0 0\n360 0 0\n");
     ck_assert_str_eq(file_of(&p, "steps.dat"),
-                     "# seconds height label\nNaN 0 \"\"\n60 10 \"10 %\"\n");
+                     "# seconds height label\n-1e+09 0 \"\"\n60 10 \"10 %\"\n");
     ck_assert_str_eq(
         file_of(&p, "metric1.dat"),
-        "# seconds value verdict (0 pass, 1 fail, 2 no value or error, 3 wait) label\n"
+        "# seconds value verdict (0 pass, 1 fail, 2 no value or error, 3 wait) label\n-1e+09 0 9 \"\"\n\n"
         "120 99.9 0 \"\"\n180 97.125 1 \"97.12\"\n240 97.5 1 \"\"\n300 NaN 2 \"no value\"\n");
     ck_assert_str_eq(file_of(&p, "bounds1.dat"),
                      "# seconds min max\nNaN NaN NaN\n0 99 1e+99\n360 99 1e+99\n");
     ck_assert_str_eq(file_of(&p, "phases.dat"),
-                     "# from to color label\nNaN NaN 0 \"\"\n300 360 0xf5b8b3 \"Failed\"\n");
+                     "# from to color label\n-1e+09 -1e+09 0 \"\"\n300 360 0xf5b8b3 \"Failed\"\n");
     ck_assert_ptr_nonnull(
         strstr(file_of(&p, "timeline.gp"), "verdict = 'rolled back after 5m0s'\n"));
     picture_release(&p);
