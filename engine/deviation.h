@@ -58,6 +58,7 @@
       "a canary lost after promotion does not fail the rollout")                                   \
     X(SERIAL_TICKS, "serial-ticks", "Q52",                                                         \
       "ticks of one canary never overlap, an interval edit causes no extra tick")                  \
+    X(COOKIES_FIRST, "cookies-first", "Q55", "session cookies are stored before they are used")    \
     X(REVERT_WHILE_WAITING, "revert-while-waiting", "Q54",                                         \
       "reverting the target while waiting ends the wait")                                          \
     X(SKIP_WAITS, "skip-waits", "Q59",                                                             \

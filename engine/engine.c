@@ -183,6 +183,30 @@ static const struct answer *at_hand(struct tick *t)
     return &hand->ok;
 }
 
+/* Routes with session affinity: their cookies are stored first, and asked for in their stead. */
+static void put_cookies_first(struct tick *t)
+{
+    struct ask *q = &t->out->ask;
+
+    if (q->kind == ASK_ROUTES_SET && t->s->analysis.has_session_affinity &&
+        spec_deviates(t->s, DEV_COOKIES_FIRST))
+        q->kind = ASK_COOKIES;
+}
+
+/* The cookies are stored: now the routes themselves, or the error as an event. */
+static void cookies_answered(struct tick *t, unsigned row, const struct answer *a)
+{
+    struct rollout *r = t->r;
+
+    if (a->outcome != OUTCOME_OK) {
+        raw(t, a);
+        end_tick(t);
+        return;
+    }
+    ask_routes(t, r->next_primary, r->next_canary, r->next_mirrored);
+    open_ask(t, row);
+}
+
 /* A jump lands on its row whatever the facts say, unless the row needs or shuns one of them. */
 static unsigned jump_to(const struct tick *t, unsigned row)
 {
@@ -210,6 +234,7 @@ static void walk(struct tick *t, unsigned row, flow_t flow)
             flow = gates[row].answered(t, a);
         }
     }
+    put_cookies_first(t);
     open_ask(t, row);
 }
 
@@ -274,6 +299,10 @@ void engine_answer(struct rollout *r, const struct spec *spec, const struct answ
     out->note_count = 0;
     if (r->ask_kind == ASK_NONE || answer->id != r->ask_id || row >= GATE_COUNT) {
         memset(&out->ask, 0, sizeof out->ask); /* late or repeated: nothing changes */
+        return;
+    }
+    if (r->ask_kind == ASK_COOKIES) {
+        cookies_answered(&t, row, answer);
         return;
     }
     if (r->ask_kind == ASK_SAVE)

@@ -56,6 +56,10 @@ enum ask_kind {
     ASK_REVERT_TARGET, /* finalizer: bring the original workload back */
     ASK_REVERT_ROUTER, /* finalizer: services, then mesh, as they were */
     ASK_FINALIZER_REMOVE,
+    /* default profile: make or renew the session cookies for the routes that come next
+       (ask.primary, .canary, .flag) and store them in the status, so that a crash loses no user's
+       session */
+    ASK_COOKIES,
     ASK_KIND_COUNT
 };
 const char *ask_kind_name(enum ask_kind kind);

@@ -101,6 +101,7 @@ const char *ask_kind_name(enum ask_kind kind)
         [ASK_REVERT_TARGET] = "revert-target",
         [ASK_REVERT_ROUTER] = "revert-router",
         [ASK_FINALIZER_REMOVE] = "finalizer-remove",
+        [ASK_COOKIES] = "cookies",
     };
 
     return (unsigned)kind < ASK_KIND_COUNT ? names[kind] : "?";

@@ -18,19 +18,19 @@ enum note_kind { NOTE_EVENT, NOTE_ALERT, NOTE_GAUGE, NOTE_LOG };
     X(PROV_OK, N)                                                                                  \
     X(PROV_ERR, E)                                                                                 \
     X(SCALE0_ERR, W)                                                                               \
-    X(INIT, N) X(NEWREV, N) X(RESTART, N) X(START, N) X(ADV_W, N) X(ADV_IT, N) X(ADV_PW, N)        \
-        X(COPY, N) X(TO_PRIMARY, N) X(TO_CANARY, N) X(MIRROR_OFF, N) X(DONE, N) X(DONE_SKIP, N)    \
-            X(K8S_AB, W) X(K8S_PT, W) X(K8S_IT, W) X(RB_THRESHOLD, W) X(RB_MANUAL, W) X(           \
-                RB_DEADLINE, W) X(FAILED, W) X(PROMO_FAILED, W) X(CR_HALT, W) X(CR_OK, N)          \
-                X(CTI_HALT, W) X(CTI_OK, N) X(CP_HALT, W) X(CP_OK, N) X(PRE_FAIL, W) X(PRE_OK, N)  \
-                    X(RO_FAIL, W) X(POST_FAIL, W) X(POST_OK, N) X(RBH_NO, N) X(RBH_YES, W)         \
-                        X(M_RATE_LOW, W) X(M_RATE_HIGH, W) X(M_DUR_HIGH, W) X(M_DUR_LOW, W) X(     \
-                            M_VAL_HIGH, W) X(M_VAL_LOW, W) X(M_RATE_NONE, W) X(M_DUR_NONE, W)      \
-                            X(M_INL_NONE, W) X(M_TPL_NONE, W) X(M_PROM_ERR, E) X(M_INL_ERR, E) X(  \
-                                M_TPL_ERR, E)                                                      \
+    X(INIT, N)                                                                                     \
+    X(NEWREV, N) X(RESTART, N) X(START, N) X(ADV_W, N) X(ADV_IT, N) X(ADV_PW, N) X(COPY, N) X(     \
+        TO_PRIMARY, N) X(TO_CANARY, N) X(MIRROR_OFF, N) X(DONE, N) X(DONE_SKIP, N) X(K8S_AB, W)    \
+        X(K8S_PT, W) X(K8S_IT, W) X(RB_THRESHOLD, W) X(RB_MANUAL, W) X(RB_DEADLINE, W) X(          \
+            FAILED, W) X(PROMO_FAILED, W) X(CR_HALT, W) X(CR_OK, N) X(CTI_HALT, W) X(CTI_OK, N)    \
+            X(CP_HALT, W) X(CP_OK, N) X(PRE_FAIL, W) X(PRE_OK, N) X(RO_FAIL, W) X(POST_FAIL, W)    \
+                X(POST_OK, N) X(RBH_NO, N) X(RBH_YES, W) X(M_RATE_LOW, W) X(M_RATE_HIGH, W)        \
+                    X(M_DUR_HIGH, W) X(M_DUR_LOW, W) X(M_VAL_HIGH, W) X(M_VAL_LOW, W)              \
+                        X(M_RATE_NONE, W) X(M_DUR_NONE, W) X(M_INL_NONE, W) X(M_TPL_NONE, W)       \
+                            X(M_PROM_ERR, E) X(M_INL_ERR, E) X(M_TPL_ERR, E)                       \
                                 X(M_CLIENT, E) X(M_TPL_GET, E) X(M_TPL_SECRET, E) X(M_TPL_PROV, E) \
-                                    X(M_TPL_RENDER, E) X(M_NOTHING, E) X(M_KNATIVE, E) X(          \
-                                        TERMINATING, N)                                            \
+                                    X(M_TPL_RENDER, E) X(M_NOTHING, E) X(M_KNATIVE,                \
+                                                                         E) X(TERMINATING, N)      \
                                         X(TERMINATED,                                              \
                                           N) /* of the default profile and of people's commands */ \
         X(REVERTED, N) X(HELD_ON_CANARY, W) X(NO_STEPS, W) X(M_NOT_FINITE, W) X(M_JUDGED, W)       \

@@ -357,6 +357,7 @@ static void put_effect(struct sim *s, struct actor *a, const struct ask *ask,
     case ASK_REVERT_TARGET:
     case ASK_REVERT_ROUTER:
     case ASK_FINALIZER_REMOVE:
+    case ASK_COOKIES:
         row.u.workload =
             (struct workload_row){.ask = ask->kind, .flag = ask->flag, .outcome = answer->outcome};
         break;

@@ -682,6 +682,7 @@ static void perform(struct world *w, const struct ask *ask, struct answer *out)
     case ASK_FINALIZER_REMOVE:
         world_collect(w);
         break;
+    case ASK_COOKIES:
     case ASK_NONE:
     case ASK_DONE:
     case ASK_LOAD:
@@ -790,6 +791,7 @@ static ms_t answer_fact(struct world *w, const struct ask *ask, struct answer *o
     case ASK_REVERT_TARGET:
     case ASK_REVERT_ROUTER:
     case ASK_FINALIZER_REMOVE:
+    case ASK_COOKIES:
     case ASK_KIND_COUNT:
         break;
     }

@@ -173,6 +173,8 @@ static const char *effect_name(const struct workload_row *w)
         return "revert routes";
     case ASK_FINALIZER_REMOVE:
         return "remove finalizer";
+    case ASK_COOKIES:
+        return "store session cookies";
     case ASK_NONE:
     case ASK_DONE:
     case ASK_LOAD:

@@ -359,6 +359,7 @@ static void perform(struct world *w, const struct ask *q, struct answer *a)
     case ASK_REVERT_TARGET:
     case ASK_REVERT_ROUTER:
     case ASK_FINALIZER_REMOVE:
+    case ASK_COOKIES:
     case ASK_KIND_COUNT:
         break;
     }

@@ -298,6 +298,23 @@ START_TEST(the_finalizer_waits_for_the_target_as_long_as_the_interval_allows)
 }
 END_TEST
 
+START_TEST(session_cookies_are_stored_before_the_routes_use_them)
+{
+    world.spec.analysis.has_session_affinity = true;
+    to_first_step(&world);
+    tick(&world);
+    ck_assert_str_eq(world.log, "cookies; routes 60/40; save ; ADV_W; ");
+    world.outcomes[ASK_COOKIES] = OUTCOME_RETRY;
+    tick(&world); /* not stored: the traffic stays where it is */
+    ck_assert_str_eq(world.log, "cookies; RAW; ");
+    ck_assert_int_eq(world.canary, 40);
+    world.outcomes[ASK_COOKIES] = OUTCOME_OK;
+    world.spec.deviations = PROFILE_FLAGGER_1_44;
+    tick(&world);
+    ck_assert_str_eq(world.log, "routes 40/60; save ; ADV_W; ");
+}
+END_TEST
+
 START_TEST(time_that_goes_back_is_no_time)
 {
     to_first_step(&world);
@@ -379,6 +396,7 @@ int main(void)
     tcase_add_test(tc, the_finalizer_brings_the_target_back_before_the_routes);
     tcase_add_loop_test(tc, the_finalizer_waits_for_the_target_as_long_as_the_interval_allows, 0,
                         3);
+    tcase_add_test(tc, session_cookies_are_stored_before_the_routes_use_them);
     tcase_add_test(tc, time_that_goes_back_is_no_time);
     tcase_add_loop_test(tc, any_answer_to_any_ask_leads_somewhere, 0, 8);
     tcase_add_test(tc, answers_at_hand_decide_as_stepping_does);
