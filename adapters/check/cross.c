@@ -15,7 +15,7 @@ struct object {
     uint32_t file, line;
     uint32_t a, b; /* HPA, ScaledObject: kind and name of the target; Deployment, DaemonSet: seconds
                       its probes take, names of its ports; ours: Secret and its line */
-    uint32_t words; /* MetricTemplate: variables it speaks of, " a b " */
+    uint32_t words; /* " a b ": MetricTemplate: its variables; Ingress: its Services */
     uint16_t col;
     uint8_t kind; /* enum object_kind */
     uint8_t flags;
@@ -345,13 +345,45 @@ static uint32_t port_names(struct cross *x, const struct node *root)
     return name;
 }
 
+/* The Services an Ingress leads to, as " a b ". */
+static uint32_t backend_names(struct cross *x, const struct node *root)
+{
+    const struct node *rules = node_at(root, "spec", "rules", NULL);
+    struct strbuf b = STRBUF_INIT;
+    uint32_t name;
+
+    strbuf_addc(&b, ' ');
+    for (size_t i = 0; rules && rules->kind == NODE_LIST && i < rules->u.list.count; i++) {
+        const struct node *paths = node_at(rules->u.list.items[i], "http", "paths", NULL);
+
+        for (size_t k = 0; paths && paths->kind == NODE_LIST && k < paths->u.list.count; k++)
+            strbuf_addf(
+                &b, "%.253s ",
+                check_str(node_at(paths->u.list.items[k], "backend", "service", "name", NULL)));
+    }
+    name = name_of(x, strbuf_str(&b));
+    strbuf_release(&b);
+    return name;
+}
+
+/* Made by a rollout: what a cluster holds besides what people wrote. */
+static bool owned_by_canary(const struct node *metadata)
+{
+    const struct node *owners = node_get(metadata, "ownerReferences");
+
+    for (size_t i = 0; owners && owners->kind == NODE_LIST && i < owners->u.list.count; i++)
+        if (node_is(node_get(owners->u.list.items[i], "kind"), "Canary"))
+            return true;
+    return false;
+}
+
 int cross_add_object(struct cross *x, struct check *c, enum object_kind kind,
                      const struct node *root, uint32_t file, uint32_t line_base)
 {
     const struct node *metadata = node_get(root, "metadata"), *name = node_get(metadata, "name");
     struct object o = {.kind = (uint8_t)kind, .file = file};
 
-    if (*check_str(name) == 0)
+    if (*check_str(name) == 0 || owned_by_canary(metadata))
         return 0;
     o.ns = name_of(x, or_default(check_str(node_get(metadata, "namespace")), "default"));
     o.name = name_of(x, name->text);
@@ -375,6 +407,8 @@ int cross_add_object(struct cross *x, struct check *c, enum object_kind kind,
         o.flags = has_selector_label(root) ? FLAG_LABELLED : 0;
         o.a = (uint32_t)probe_seconds(root);
         o.b = port_names(x, root);
+    } else if (kind == KIND_INGRESS) {
+        o.words = backend_names(x, root);
     } else if (kind == KIND_METRIC_TEMPLATE || kind == KIND_ALERT_PROVIDER) {
         const struct node *secret =
             kind == KIND_METRIC_TEMPLATE
@@ -592,7 +626,13 @@ static void check_ref(struct pass *p, const struct canary *cd, const struct ref 
     o = find_object(p->x, kind, r->ns, r->name);
     if (o)
         o->flags |= FLAG_USED;
-    else
+    if (o && r->kind == REF_INGRESS && o->words &&
+        strstr(text_of(p->x, o->words), check_text(p->c, " %s ", text_of(p->x, cd->apex))) == NULL)
+        check_find_at(p->c, SEVERITY_ERROR, CM702, cd->file, r->line, r->col, path,
+                      "point a path of the Ingress at the Service that the rollout generates",
+                      check_text(p->c, "no path of Ingress %s leads to Service %s",
+                                 text_of(p->x, r->name), text_of(p->x, cd->apex)));
+    if (o == NULL)
         missing(p, rule, kind, r->ns, r->name, cd->file, r->line, r->col, path);
 }
 
@@ -810,6 +850,18 @@ static void check_pairs(struct pass *p)
                            text_of(p->x, all[i].apex), text_of(p->x, all[i].apex)));
 }
 
+/* The offset of a name that is kept, or UINT32_MAX. */
+static uint32_t known_name(const struct cross *x, const char *s)
+{
+    if (x->table_size == 0)
+        return UINT32_MAX;
+    for (size_t at = hash_text(s) & (x->table_size - 1); x->table[at];
+         at = (at + 1) & (x->table_size - 1))
+        if (strcmp(x->text + x->table[at], s) == 0)
+            return x->table[at];
+    return UINT32_MAX;
+}
+
 /* `a` generates b-primary when b's apex is "x" and a's is "x-primary". */
 static void check_suffixes(struct pass *p)
 {
@@ -820,6 +872,17 @@ static void check_suffixes(struct pass *p)
         for (size_t k = 0; k < 2; k++) {
             const char *apex = text_of(p->x, all[i].apex);
             size_t len = strlen(apex), tail = strlen(suffixes[k]);
+            const char *generated =
+                p->have[KIND_SERVICE] ? check_text(p->c, "%s%s", apex, suffixes[k]) : "";
+            const struct object *o =
+                *generated ? find_object(p->x, KIND_SERVICE, all[i].ns, known_name(p->x, generated))
+                           : NULL;
+
+            if (o)
+                check_find_at(p->c, check_rules[CM709].severity, CM709, o->file, o->line, o->col,
+                              ".metadata.name", "leave it to the rollout, or rename it",
+                              check_text(p->c, "Canary %s generates a Service of this name",
+                                         text_of(p->x, all[i].name)));
 
             if (len > tail && strcmp(apex + len - tail, suffixes[k]) == 0)
                 check_find_at(

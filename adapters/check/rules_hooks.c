@@ -230,6 +230,9 @@ static void load_test(struct check *c, const struct canary_view *v, const struct
     }
     if (!shell || cmd == NULL || cmd->kind != NODE_STRING)
         return;
+    if (strcmp(kind, "cmd") == 0 && strcmp(h->type, "rollout") == 0 && v->metrics &&
+        v->metrics->u.list.count)
+        return; /* it makes traffic for the metrics to see: that is its job */
     why = strcmp(kind, "cmd") == 0 && strcmp(h->type, "rollout") != 0
               ? "tasks of type cmd run in the background: the answer comes before the result"
               : harmless(cmd->text);
@@ -238,9 +241,6 @@ static void load_test(struct check *c, const struct canary_view *v, const struct
         why = "tasks of type cmd run in the background: the answer comes before the result";
     if (why == NULL)
         return;
-    if (strcmp(kind, "cmd") == 0 && strcmp(h->type, "rollout") == 0 && v->metrics &&
-        v->metrics->u.list.count)
-        return; /* it makes traffic for the metrics to see: that is its job */
     check_find(c, CM505, cmd, HOOK_PATH(".metadata.cmd"),
                strcmp(kind, "cmd") == 0 ? "use type: bash for tests that should be able to fail"
                                         : "test the answer, for example with curl --fail",
@@ -274,7 +274,8 @@ static bool secret_name(const char *key)
     return false;
 }
 
-static bool secret_value(const char *s)
+/* A mark of a known kind of token at `s`, with something behind it that is no placeholder. */
+static bool token_at(const char *s)
 {
     static const char *const marks[] = {"ghp_",
                                         "github_pat_",
@@ -289,12 +290,21 @@ static bool secret_value(const char *s)
                                         NULL};
 
     for (size_t i = 0; marks[i]; i++) {
-        const char *at = strstr(s, marks[i]);
+        size_t len = strlen(marks[i]);
 
-        if (at && at[strlen(marks[i])] && at[strlen(marks[i])] != '$' &&
-            at[strlen(marks[i])] != '{' && at[strlen(marks[i])] != '"')
-            return true;
+        if (strncmp(s, marks[i], len) == 0)
+            return s[len] && s[len] != '$' && s[len] != '{' && s[len] != '"';
     }
+    return false;
+}
+
+static bool secret_value(const char *s)
+{
+    for (; (s = strpbrk(s, "gxAs")) != NULL; s++) /* the first letters of the marks */
+        if ((s[1] == 'h' || s[1] == 'i' || s[1] == 'l' || s[1] == 'o' || s[1] == 'a' ||
+             s[1] == 'K' || s[1] == 'k' || s[1] == 'u') &&
+            token_at(s))
+            return true;
     return false;
 }
 

@@ -5,14 +5,33 @@
 
 static const char *const builtin_names[] = {"request-success-rate", "request-duration", NULL};
 
-static bool is_rate(const struct node *metric)
-{
-    return node_is(node_get(metric, "name"), builtin_names[0]);
-}
+/* One entry of analysis.metrics, its members looked up once. */
+struct metric {
+    const struct node *node, *name, *template_ref, *query, *threshold, *range;
+    bool rate, duration; /* a built-in name */
+};
 
-static bool is_duration(const struct node *metric)
+static struct metric metric_of(const struct node *n)
 {
-    return node_is(node_get(metric, "name"), builtin_names[1]);
+    struct metric m = {.node = n};
+
+    for (size_t i = 0; i < n->u.map.count; i++) {
+        const struct member *member = &n->u.map.members[i];
+
+        if (strcmp(member->key, "name") == 0)
+            m.name = member->value;
+        else if (strcmp(member->key, "thresholdRange") == 0)
+            m.range = member->value;
+        else if (strcmp(member->key, "templateRef") == 0)
+            m.template_ref = member->value;
+        else if (strcmp(member->key, "query") == 0)
+            m.query = member->value;
+        else if (strcmp(member->key, "threshold") == 0)
+            m.threshold = member->value;
+    }
+    m.rate = m.name && node_is(m.name, builtin_names[0]);
+    m.duration = m.name && node_is(m.name, builtin_names[1]);
+    return m;
 }
 
 static void nothing_measured(struct check *c, const struct canary_view *v)
@@ -25,13 +44,12 @@ static void nothing_measured(struct check *c, const struct canary_view *v)
         "nothing is measured: every version that starts is promoted");
 }
 
-static void unknown_metric(struct check *c, const struct node *m, size_t i)
+static void unknown_metric(struct check *c, const struct metric *m, size_t i)
 {
-    const struct node *name = node_get(m, "name");
+    const struct node *name = m->name;
     const char *near;
 
-    if (is_rate(m) || is_duration(m) || node_get(m, "templateRef") ||
-        *check_str(node_get(m, "query")) || *check_str(name) == 0)
+    if (m->rate || m->duration || m->template_ref || *check_str(m->query) || *check_str(name) == 0)
         return;
     near = nearest_name(name->text, name->text_len, builtin_names);
     check_find(
@@ -48,9 +66,9 @@ struct bounds {
     bool has_min, has_max;
 };
 
-static struct bounds bounds_of(const struct node *m)
+static struct bounds bounds_of(const struct metric *m)
 {
-    struct bounds b = {.range = node_get(m, "thresholdRange")};
+    struct bounds b = {.range = m->range};
 
     b.min_node = node_get(b.range, "min");
     b.max_node = node_get(b.range, "max");
@@ -59,76 +77,77 @@ static struct bounds bounds_of(const struct node *m)
     return b;
 }
 
-static void no_bound(struct check *c, const struct node *m, const struct bounds *b, size_t i)
+static void no_bound(struct check *c, const struct metric *m, const struct bounds *b, size_t i)
 {
-    if (b->has_min || b->has_max || node_get(m, "threshold"))
+    if (b->has_min || b->has_max || m->threshold)
         return;
-    check_find(c, CM303, b->range ? b->range : m,
+    check_find(c, CM303, b->range ? b->range : m->node,
                check_text(c, ".spec.analysis.metrics[%zu].thresholdRange", i),
-               is_rate(m) ? "add thresholdRange with min: 99" : "add thresholdRange with max",
-               b->range     ? "thresholdRange has neither min nor max: every value passes"
-               : is_rate(m) ? "there is no bound: every value passes"
-                            : "there is no bound: every value above 0 fails");
+               m->rate ? "add thresholdRange with min: 99" : "add thresholdRange with max",
+               b->range  ? "thresholdRange has neither min nor max: every value passes"
+               : m->rate ? "there is no bound: every value passes"
+                         : "there is no bound: every value above 0 fails");
 }
 
 /* Made only when there is something to say: most Canaries are fine. */
 #define RANGE_PATH check_text(c, ".spec.analysis.metrics[%zu].thresholdRange", i)
 
-static void impossible_bounds(struct check *c, const struct node *m, const struct bounds *b,
+static void impossible_bounds(struct check *c, const struct metric *m, const struct bounds *b,
                               size_t i)
 {
     if (b->has_min && b->has_max && b->min > b->max)
         check_find(c, CM305, b->range, RANGE_PATH, "exchange them?",
                    "min %s is above max %s: no value passes", b->min_node->text, b->max_node->text);
-    else if (is_rate(m) && b->has_min && b->min > 100)
+    else if (m->rate && b->has_min && b->min > 100)
         check_find(c, CM305, b->min_node, RANGE_PATH, "a success rate is a percentage",
                    "a success rate never reaches %s: no value passes", b->min_node->text);
-    else if (is_duration(m) && b->has_max && b->max < 0)
+    else if (m->duration && b->has_max && b->max < 0)
         check_find(c, CM305, b->max_node, RANGE_PATH, NULL,
                    "a duration is never below 0: no value passes");
 }
 
-static void useless_bounds(struct check *c, const struct node *m, const struct bounds *b, size_t i)
+static void useless_bounds(struct check *c, const struct metric *m, const struct bounds *b,
+                           size_t i)
 {
-    if (is_rate(m) && (b->has_min || b->has_max) && (!b->has_min || b->min <= 0) &&
+    if (m->rate && (b->has_min || b->has_max) && (!b->has_min || b->min <= 0) &&
         (!b->has_max || b->max >= 100))
         check_find(c, CM304, b->range, RANGE_PATH, "set min, such as 99",
                    "a success rate is always within these bounds");
-    else if (is_duration(m) && (b->has_min || b->has_max) && !b->has_max && b->min <= 0)
+    else if (m->duration && (b->has_min || b->has_max) && !b->has_max && b->min <= 0)
         check_find(c, CM304, b->range, RANGE_PATH, "set max, in milliseconds",
                    "a duration is always within these bounds");
-    else if (is_rate(m) && !b->has_min && b->has_max && b->max < 100)
+    else if (m->rate && !b->has_min && b->has_max && b->max < 100)
         check_find(c, CM305, b->max_node, RANGE_PATH, "a success rate needs a min",
                    "a version without errors is above this maximum and fails");
 }
 
-static void wrong_units(struct check *c, const struct node *m, const struct bounds *b, size_t i)
+static void wrong_units(struct check *c, const struct metric *m, const struct bounds *b, size_t i)
 {
-    if (is_rate(m) && b->has_min && b->min > 0 && b->min <= 1)
+    if (m->rate && b->has_min && b->min > 0 && b->min <= 1)
         check_find(c, CM308, b->min_node, RANGE_PATH, check_text(c, "min: 99 means 99 %%"),
                    "a success rate is a percentage: %s allows more than 99 %% of errors",
                    b->min_node->text);
-    if (is_duration(m) && b->has_max && b->max > 0 && b->max < 10)
+    if (m->duration && b->has_max && b->max > 0 && b->max < 10)
         check_find(c, CM307, b->max_node, RANGE_PATH,
                    "durations are in milliseconds: 500 is half a second",
                    b->max < 1 ? "%s is cut to 0 ms: every request is too slow"
                               : "%s ms is very short",
                    b->max_node->text);
-    else if (is_duration(m) && b->has_max && b->max != (double)(int64_t)b->max)
+    else if (m->duration && b->has_max && b->max != (double)(int64_t)b->max)
         check_find(c, CM307, b->max_node, RANGE_PATH, "use whole milliseconds",
                    "fractions of a millisecond are cut off: %s counts as %lld", b->max_node->text,
                    (long long)b->max);
 }
 
-static void doubled(struct check *c, const struct canary_view *v, const struct node *m, size_t i)
+static void doubled(struct check *c, const struct canary_view *v, const struct metric *m, size_t i)
 {
-    const struct node *name = node_get(m, "name");
+    const struct node *name = m->name;
 
-    if ((is_rate(m) || is_duration(m)) && (node_get(m, "templateRef") || node_get(m, "query")))
+    if ((m->rate || m->duration) && (m->template_ref || m->query))
         check_find(c, CM306, name, check_text(c, ".spec.analysis.metrics[%zu].name", i),
                    "give a metric of your own another name",
                    "the built-in check '%s' runs as well as the %s", name->text,
-                   node_get(m, "templateRef") ? "template" : "query");
+                   m->template_ref ? "template" : "query");
     for (size_t k = 0; k < i && *check_str(name); k++) {
         const struct node *other = node_get(v->metrics->u.list.items[k], "name");
 
@@ -142,30 +161,30 @@ static void doubled(struct check *c, const struct canary_view *v, const struct n
 }
 
 /* The built-in queries of a plain Service target fall back to Istio's for most providers. */
-static void wrong_observer(struct check *c, const struct canary_view *v, const struct node *m,
+static void wrong_observer(struct check *c, const struct canary_view *v, const struct metric *m,
                            size_t i)
 {
     const char *api = check_str(node_get(v->target, "apiVersion"));
     const char *p = v->provider;
 
-    if ((!is_rate(m) && !is_duration(m)) || strcmp(v->target_kind, "Service") != 0 ||
+    if ((!m->rate && !m->duration) || strcmp(v->target_kind, "Service") != 0 ||
         strncmp(api, "serving.knative.dev/", 20) == 0)
         return;
     if (strncmp(p, "appmesh", 7) == 0 || strncmp(p, "gloo", 4) == 0 ||
         strncmp(p, "gatewayapi", 10) == 0 || strcmp(p, "istio") == 0 || strncmp(p, "smi:", 4) == 0)
         return;
-    check_find(c, CM310, node_get(m, "name"), check_text(c, ".spec.analysis.metrics[%zu].name", i),
+    check_find(c, CM310, m->name, check_text(c, ".spec.analysis.metrics[%zu].name", i),
                "use a MetricTemplate",
                "for a target of kind Service this asks for Istio's metrics, not those of %s", p);
 }
 
-static void inline_query(struct check *c, const struct node *m, size_t i)
+static void inline_query(struct check *c, const struct metric *m, size_t i)
 {
-    const struct node *query = node_get(m, "query");
+    const struct node *query = m->query;
 
     if (query && query->kind == NODE_STRING && *query->text)
         rules_query(c, query, check_text(c, ".spec.analysis.metrics[%zu].query", i), "prometheus",
-                    node_get(m, "templateVariables"));
+                    node_get(m->node, "templateVariables"));
 }
 
 void rules_metrics(struct check *c, const struct canary_view *v)
@@ -181,11 +200,12 @@ void rules_metrics(struct check *c, const struct canary_view *v)
         return;
     nothing_measured(c, v);
     for (size_t i = 0; v->metrics && i < v->metrics->u.list.count; i++) {
-        const struct node *m = v->metrics->u.list.items[i];
+        struct metric metric, *m = &metric;
         struct bounds b;
 
-        if (m->kind != NODE_MAP)
+        if (v->metrics->u.list.items[i]->kind != NODE_MAP)
             continue;
+        metric = metric_of(v->metrics->u.list.items[i]);
         b = bounds_of(m);
         unknown_metric(c, m, i);
         no_bound(c, m, &b, i);

@@ -106,7 +106,16 @@ static void *fail(struct compiler *c, int rc, const char *format, const char *wo
     return NULL;
 }
 
-static uint32_t hash_name(const char *s, size_t len)
+/* Names of fields: short, few, and told apart by length and three letters nearly always. */
+static uint32_t hash_key(const char *s, size_t len)
+{
+    if (len == 0)
+        return 0;
+    return (uint32_t)len * 31u + (uint8_t)s[0] * 7u + (uint8_t)s[len / 2] * 131u +
+           (uint8_t)s[len - 1] * 1031u;
+}
+
+static uint32_t hash_text(const char *s, size_t len)
 {
     uint32_t h = 2166136261u;
 
@@ -138,7 +147,7 @@ static void compile_properties(struct compiler *c, struct schema *s, const struc
     s->table_mask = size - 1;
     for (size_t i = 0; i < count; i++) {
         const struct member *m = &map->u.map.members[i];
-        uint32_t hash = hash_name(m->key, m->key_len);
+        uint32_t hash = hash_key(m->key, m->key_len);
         uint32_t at = hash & s->table_mask;
 
         while (s->table[at].name != NULL)
@@ -454,7 +463,7 @@ static const struct property *find_property(const struct schema *s, const char *
 
     if (s->table == NULL)
         return NULL;
-    hash = hash_name(key, len);
+    hash = hash_key(key, len);
     for (at = hash & s->table_mask; s->table[at].name; at = (at + 1) & s->table_mask)
         if (s->table[at].hash == hash && s->table[at].len == len &&
             memcmp(s->table[at].name, key, len) == 0)
@@ -565,7 +574,7 @@ static bool pattern_accepts(struct pattern *p, const struct node *n)
     if (memchr(n->text, 0, n->text_len))
         return false;
     if (n->text_len < MEMO_TEXT) {
-        slot = hash_name(n->text, n->text_len) % MEMO_SLOTS;
+        slot = hash_text(n->text, n->text_len) % MEMO_SLOTS;
         if (n->text_len > 0 && memcmp(p->memo[slot], n->text, n->text_len + 1) == 0)
             return true;
     }
@@ -594,7 +603,8 @@ static void validate_string(struct walk *w, struct schema *s, const struct node 
             if (count == 0)
                 say(w, "the text is empty");
             else
-                say(w, "%zu characters are too few, at least %zu are needed", count, s->length_min);
+                say(w, "%zu character%s too few, at least %zu are needed", count,
+                    count == 1 ? " is" : "s are", s->length_min);
             report(w, SCHEMA_RANGE, "minLength", n, member, path, NULL);
         } else if (count > s->length_max) {
             say(w, "%zu characters are too many, at most %zu are allowed", count, s->length_max);

@@ -391,6 +391,45 @@ START_TEST(in_a_whole_cluster_missing_references_are_errors)
 }
 END_TEST
 
+START_TEST(an_ingress_must_lead_to_the_service_of_the_canary)
+{
+    static const char ingress[] =
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\nspec:\n  rules:\n"
+        "    - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: %s, port: "
+        "{number: 80}}}}]}\n---\n"
+        "apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {name: app}\nspec:\n  provider: "
+        "nginx\n"
+        "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: app}\n"
+        "  ingressRef: {apiVersion: networking.k8s.io/v1, kind: Ingress, name: web}\n"
+        "  service: {port: 80}\n"
+        "  analysis: {interval: 1m, threshold: 5, stepWeight: 50, metrics: [{name: "
+        "request-success-rate, thresholdRange: {min: 99}}]}\n";
+    char text[2048];
+    struct check *c;
+
+    snprintf(text, sizeof text, ingress, "app");
+    c = run(text);
+    expect_none(c);
+    check_free(c);
+    snprintf(text, sizeof text, ingress, "application");
+    c = run(text);
+    ck_assert_int_eq(only(c)->rule, CM702);
+    ck_assert_str_eq(only(c)->what, "no path of Ingress web leads to Service app");
+    check_free(c);
+}
+END_TEST
+
+START_TEST(a_service_named_like_a_generated_one_is_found)
+{
+    struct check *c = run(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: app-primary}\n---\n" CANARY("app", STEPS));
+
+    ck_assert_int_eq(only(c)->rule, CM709);
+    ck_assert_uint_eq(only(c)->line, 3);
+    check_free(c);
+}
+END_TEST
+
 START_TEST(a_gateway_gives_the_provider_away)
 {
     struct check_options told = {.provider = "traefik"};
@@ -578,6 +617,8 @@ int main(void)
     tcase_add_test(tc, known_findings_do_not_count_and_new_ones_do);
     tcase_add_test(tc, blocked_references_across_namespaces_are_errors);
     tcase_add_test(tc, in_a_whole_cluster_missing_references_are_errors);
+    tcase_add_test(tc, an_ingress_must_lead_to_the_service_of_the_canary);
+    tcase_add_test(tc, a_service_named_like_a_generated_one_is_found);
     tcase_add_test(tc, a_gateway_gives_the_provider_away);
     tcase_add_test(tc, json_carries_every_field);
     tcase_add_test(tc, sarif_has_a_rule_and_a_region_for_each_result);

@@ -83,7 +83,7 @@ static const struct keyword_case {
     {"minimum", "{type: integer, minimum: 1}", "1", "0", ": 0 is less than 1;"},
     {"maximum", "{type: integer, maximum: 9}", "9", "10", ": 10 is more than 9;"},
     {"minLength", "{type: string, minLength: 2}", "ab", "a",
-     ": 1 characters are too few, at least 2 are needed;"},
+     ": 1 character is too few, at least 2 are needed;"},
     {"maxLength counts characters", "{type: string, maxLength: 2}", "äö", "abc",
      ": 3 characters are too many, at most 2 are allowed;"},
     {"maxItems", "{type: array, maxItems: 1}", "[1]", "[1, 2]",
