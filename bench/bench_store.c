@@ -31,8 +31,7 @@ static void die(const char *what)
     exit(4);
 }
 
-/* ---- the rows: one good and one bad release
- * ----------------------------------------------------------- */
+/* ---- the rows: one good and one bad release ---- */
 
 static const struct metric_spec metrics[] = {
     {.name = "request-success-rate",
@@ -134,8 +133,7 @@ static double time_ours(const char *path, const struct record *records)
     return now_s() - start;
 }
 
-/* ---- the same rows, by hand
- * ----------------------------------------------------------------------------- */
+/* ---- the same rows, by hand ---- */
 
 #define COLUMNS_MAX 40
 

@@ -117,8 +117,7 @@ static int play(struct sim *sim, const struct spec *spec, ms_t bad_ms, struct re
     return rc != 0 ? rc : record->failed ? -ENOMEM : 0;
 }
 
-/* ---- the good run
- * ----------------------------------------------------------------------------------------- */
+/* ---- the good run ---- */
 
 static int add_tick(struct forecast *f, size_t *cap, struct forecast_tick tick)
 {
@@ -212,8 +211,7 @@ static ms_t still_since(const struct forecast *f)
     return i > 0 ? f->ticks[i - 1].at_ms : 0;
 }
 
-/* ---- releases that turn bad
- * ------------------------------------------------------------------------------- */
+/* ---- releases that turn bad ---- */
 
 static void read_bad(struct forecast_bad *bad, const struct forecast *good,
                      const struct forecast *f)

@@ -9,8 +9,7 @@
 /* Lines that say the same, beyond which the ones between are only counted. */
 #define ALIKE_MAX 4
 
-/* ---- small texts
- * ------------------------------------------------------------------------------------------ */
+/* ---- small texts ---- */
 
 /* "8m0s"; `text` holds 32 bytes. */
 static const char *duration(char *text, ms_t ms)
@@ -49,9 +48,7 @@ static void add_item(struct text *t, const char *item)
     text_adds(t, item);
 }
 
-/* ---- head
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- head ---- */
 
 static const char *strategy_words(const struct spec *spec)
 {
@@ -83,8 +80,7 @@ void explain_head(struct strbuf *out, const struct spec *spec)
         strbuf_adds(out, "suspended: nothing below happens before spec.suspend is taken away\n");
 }
 
-/* ---- the ladder
- * ------------------------------------------------------------------------------------------- */
+/* ---- the ladder ---- */
 
 /* The names of the webhooks of one type called in a tick. */
 static void add_hooks(struct text *t, const struct forecast *f, const struct forecast_tick *tick,
@@ -161,6 +157,8 @@ static void describe(struct text *t, const struct forecast *f, size_t n)
         add_item(t, "primary takes over the new version");
     if (tick->routed && before && before->canary > 0 && tick->canary == 0)
         add_item(t, "all traffic to the primary");
+    else if (tick->routed && before && before->canary > tick->canary)
+        add_item(t, "more traffic to the primary");
     if (tick_does(f, tick, ASK_SCALE_ZERO))
         add_item(t, "canary scaled to zero");
     add_hooks(t, f, tick, HOOK_POST_ROLLOUT, "post-rollout");
@@ -243,8 +241,7 @@ static void add_ladder(struct strbuf *out, const struct forecast *f, bool color)
     }
 }
 
-/* ---- the times
- * -------------------------------------------------------------------------------------------- */
+/* ---- the times ---- */
 
 /* Percent with one decimal, of exposed percent times ms over a time. */
 static int64_t mean_permille(int64_t exposed, ms_t over_ms)
@@ -272,12 +269,15 @@ static void add_times(struct strbuf *out, const struct spec *spec, const struct 
                 (long long)(mean / 10), (long long)(mean % 10), exposed_text(a, f->exposed));
     if (spec_strategy(spec) == STRATEGY_AB)
         strbuf_adds(out, "(of the requests that match; all others stay on the primary)\n");
+    else if (spec->provider_is_kubernetes && spec->analysis.iterations <= 0)
+        strbuf_adds(
+            out,
+            "(plain Kubernetes shifts no traffic: ten iterations take the place of weights)\n");
     else if (spec->provider_is_kubernetes)
         strbuf_adds(out, "(no live traffic before the promotion: plain Kubernetes shifts none)\n");
 }
 
-/* ---- releases that turn bad
- * ------------------------------------------------------------------------------- */
+/* ---- releases that turn bad ---- */
 
 static void add_bad(struct strbuf *out, const struct forecast *f, const struct forecast_bad *bad)
 {
@@ -320,8 +320,7 @@ static void add_bads(struct strbuf *out, const struct spec *spec, const struct f
     }
 }
 
-/* ---- webhooks
- * --------------------------------------------------------------------------------------------- */
+/* ---- webhooks ---- */
 
 struct hook_calls {
     uint32_t count;
@@ -387,9 +386,94 @@ void explain_text(struct strbuf *out, const struct spec *spec, const struct fore
     add_webhooks(out, spec, f);
 }
 
-/* ---- JSON
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- Markdown, for a comment under a change ---- */
+
+/* A table cell: `|` would end it. */
+static void add_cell(struct strbuf *out, const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        if (*p == '|')
+            strbuf_addc(out, '\\');
+        strbuf_addc(out, *p);
+    }
+}
+
+static void markdown_ladder(struct strbuf *out, const struct forecast *f)
+{
+    char what[WHAT_BYTES], next[WHAT_BYTES], at[32];
+
+    strbuf_adds(out, "\n| Time | Canary | What happens |\n| ---: | ---: | --- |\n");
+    for (size_t i = 0; i < f->tick_count;) {
+        size_t end = i + 1;
+        rung_text(what, f, i);
+        while (end < f->tick_count && same_rung(f, i, end, what, rung_text(next, f, end)))
+            end++;
+        strbuf_addf(out, "| %s | %d %% | ", clock_text(at, f->ticks[i].at_ms), f->ticks[i].canary);
+        add_cell(out, what);
+        if (end == f->tick_count && !f->ended)
+            strbuf_adds(out, " (and so on without end)");
+        else if (end - i > 1)
+            strbuf_addf(out, " (%zu times, until %s)", end - i,
+                        clock_text(at, f->ticks[end - 1].at_ms));
+        strbuf_adds(out, " |\n");
+        i = end;
+    }
+}
+
+static void markdown_bads(struct strbuf *out, const struct forecast *f)
+{
+    char at[32], failed[32], back[32], took[32], exposed[32];
+
+    strbuf_adds(
+        out, "\n| Turns bad at | Canary | First failed check | Rolled back | After | Exposure |\n"
+             "| ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    for (size_t i = 0; i < f->bad_count; i++) {
+        const struct forecast_bad *b = &f->bads[i];
+        strbuf_addf(out, "| %s | %d %% | ", clock_text(at, f->ticks[b->from_tick].at_ms),
+                    f->ticks[b->from_tick].canary);
+        if (b->caught)
+            strbuf_addf(out, "%s | %s | %s | %s |\n", clock_text(failed, b->first_failed_ms),
+                        clock_text(back, b->back_ms),
+                        duration(took, b->back_ms - b->first_failed_ms),
+                        exposed_text(exposed, b->exposed));
+        else
+            strbuf_adds(out, "| never | | |\n");
+    }
+}
+
+/* The lines of a text as a list. */
+static void markdown_list(struct strbuf *out, const char *lines)
+{
+    strbuf_addc(out, '\n');
+    while (*lines) {
+        size_t len = strcspn(lines, "\n");
+        if (len > 0)
+            strbuf_addf(out, "- %.*s\n", (int)len, lines);
+        lines += len + (lines[len] != 0);
+    }
+}
+
+void explain_markdown(struct strbuf *out, const struct spec *spec, const struct forecast *f)
+{
+    struct strbuf times = STRBUF_INIT;
+
+    if (f->tick_count == 0) {
+        strbuf_adds(out, "\nNo rollout ever starts.\n");
+        return;
+    }
+    add_times(&times, spec, f);
+    markdown_list(out, strbuf_str(&times));
+    markdown_ladder(out, f);
+    if (f->can_fail)
+        markdown_bads(out, f);
+    else
+        strbuf_addf(out, "\n**A bad release is promoted: %s.**\n",
+                    spec->skip_analysis ? "the analysis is skipped"
+                                        : "no metric and no rollout webhook checks it");
+    strbuf_release(&times);
+}
+
+/* ---- JSON ---- */
 
 static void add_string(struct strbuf *out, const char *key, const char *value)
 {

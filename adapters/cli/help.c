@@ -124,8 +124,7 @@ static void walk_options(const struct option_walk *w)
     }
 }
 
-/* ---- --help
- * -------------------------------------------------------------------------------------- */
+/* ---- --help ---- */
 
 static void help_heading(const struct option_walk *w, const char *group)
 {
@@ -187,8 +186,7 @@ void help_overview(FILE *out)
     fputs("\nRead more: coalmine VERB --help, man coalmine, docs/\n", out);
 }
 
-/* ---- coalmine(1)
- * --------------------------------------------------------------------------------- */
+/* ---- coalmine(1) ---- */
 
 /* Text for roff: dashes as typed, backslashes kept, no line that starts like a request. */
 static void roff(FILE *out, const char *text)
@@ -288,8 +286,7 @@ void help_man(FILE *out)
           out);
 }
 
-/* ---- docs/reference/cli.md
- * ----------------------------------------------------------------------- */
+/* ---- docs/reference/cli.md ---- */
 
 /* A table cell: `|` would end it. */
 static void markdown_cell(FILE *out, const char *text)

@@ -10,7 +10,7 @@
 
 struct explaining {
     const struct args *args;
-    bool json, color;
+    bool json, markdown, color;
     struct strbuf out;
     size_t canaries;
 };
@@ -40,6 +40,8 @@ static int explain_in(struct explaining *e, struct arena *arena, const struct do
         return rc;
     if (e->json)
         explain_json(out, &ret_canary->spec, &forecast);
+    else if (e->markdown)
+        explain_markdown(out, &ret_canary->spec, &forecast);
     else
         explain_text(out, &ret_canary->spec, &forecast, e->color);
     forecast_release(&forecast);
@@ -69,6 +71,7 @@ static int explain_canary(struct explaining *e, struct arena *arena, const struc
         add_json(e, profile, &body);
     if (rc == 0 && !e->json) {
         strbuf_adds(&e->out, e->canaries++ ? "\n\n" : "");
+        strbuf_adds(&e->out, e->markdown ? "### " : "");
         explain_head(&e->out, &canary.spec);
         strbuf_adds(&e->out, strbuf_str(&body));
     }
@@ -79,6 +82,11 @@ static int explain_canary(struct explaining *e, struct arena *arena, const struc
     if (rc == 0 && both && !e->json) {
         if (strcmp(strbuf_str(&body), strbuf_str(&other)) == 0)
             strbuf_adds(&e->out, "\nFlagger 1.44 would do the same\n");
+        else if (e->markdown)
+            strbuf_addf(
+                &e->out,
+                "\n<details><summary>Flagger 1.44 would do otherwise</summary>\n%s\n</details>\n",
+                strbuf_str(&other));
         else
             strbuf_addf(&e->out, "\nFlagger 1.44 would do otherwise:\n%s", strbuf_str(&other));
     }
@@ -159,6 +167,7 @@ static int run(const struct args *args)
     if (!arena)
         return out_of_memory();
     e.json = strcmp(args_get(args, "output", "text"), "json") == 0;
+    e.markdown = strcmp(args_get(args, "output", "text"), "markdown") == 0;
     e.color = color_wanted(stdout);
     for (size_t i = 0; i < args->value_count; i++) {
         int file_rc = explain_file(&e, arena, args->values[i]);
@@ -198,9 +207,9 @@ const struct verb verb_explain = {
             {.name = "output",
              .letter = 'o',
              .value = "FORM",
-             .choices = "text|json",
+             .choices = "text|markdown|json",
              .fallback = "text",
-             .help = "how to print"},
+             .help = "how to print; markdown makes a comment under a change"},
             {.name = "mesh-provider",
              .value = "NAME",
              .fallback = "istio",

@@ -12,8 +12,7 @@
 
 #define PATH_BYTES 4096
 
-/* ---- which Canary of which run
- * ------------------------------------------------------------------------------ */
+/* ---- which Canary of which run ---- */
 
 struct choice {
     int64_t run, canary;
@@ -47,9 +46,7 @@ static int choose(sqlite3 *db, const char *run, const char *canary, struct choic
     return count;
 }
 
-/* ---- gnuplot
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- gnuplot ---- */
 
 static int write_file(const char *directory, const char *name, const struct strbuf *text)
 {
@@ -154,9 +151,7 @@ static int draw(const struct picture *p, const char *picture_name, const char *o
     return rc;
 }
 
-/* ---- the verb
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the verb ---- */
 
 static bool format_of(const char *out, enum picture_format *ret_format)
 {

@@ -38,9 +38,7 @@ struct drawing {
     size_t reterr_size;
 };
 
-/* ---- queries
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- queries ---- */
 
 /* A statement with ?1 = run and ?2 = Canary, or NULL with the failure kept. */
 static sqlite3_stmt *query(struct drawing *d, const char *sql)
@@ -85,8 +83,7 @@ static bool column_finite(sqlite3_stmt *st, int i)
     return sqlite3_column_type(st, i) != SQLITE_NULL && num_is_finite(sqlite3_column_double(st, i));
 }
 
-/* ---- texts for gnuplot
- * -------------------------------------------------------------------------------------- */
+/* ---- texts for gnuplot ---- */
 
 /* A number as Go prints it; "NaN" is a gap. */
 static void add_number(struct strbuf *b, double value)
@@ -151,8 +148,7 @@ static void add_duration_text(struct strbuf *b, double seconds)
     strbuf_adds(b, text);
 }
 
-/* ---- time axis
- * ---------------------------------------------------------------------------------------------- */
+/* ---- time axis ---- */
 
 static double one_number(struct drawing *d, const char *sql, double otherwise)
 {
@@ -210,9 +206,7 @@ static void add_time_axis(struct drawing *d)
     strbuf_addf(d->script, "x_words = '%s'\n", step < 60 ? "h:mm:ss" : "h:mm");
 }
 
-/* ---- header
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- header ---- */
 
 /* A failed promotion leaves the traffic on the canary. */
 #define LAST_WEIGHT                                                                                \
@@ -283,8 +277,7 @@ static void add_header(struct drawing *d)
     add_verdict(d);
 }
 
-/* ---- the panels
- * --------------------------------------------------------------------------------------------- */
+/* ---- the panels ---- */
 
 /* What came from outside and how it ended, with labels that do not cover each other where three
  * rows allow. */
@@ -440,9 +433,7 @@ static void add_traffic(struct drawing *d)
     sqlite3_finalize(st);
 }
 
-/* ---- metrics
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- metrics ---- */
 
 struct range {
     double low, high;
@@ -670,8 +661,7 @@ static void add_lanes(struct drawing *d)
     sqlite3_finalize(st);
 }
 
-/* ---- the script
- * --------------------------------------------------------------------------------------------- */
+/* ---- the script ---- */
 
 /* Where the panels stand, from the upper edge; returns the height of the picture. */
 static int add_layout(struct drawing *d)

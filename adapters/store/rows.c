@@ -58,8 +58,7 @@ void store_finalize(struct store *s)
     s->end_run = s->end_rollout = s->end_tick = NULL;
 }
 
-/* ---- one row, column by column
- * ------------------------------------------------------------------- */
+/* ---- one row, column by column ---- */
 
 struct filling {
     struct store *store;
@@ -154,8 +153,7 @@ static struct filling begin(struct store *s, enum table table, const struct row 
     return f;
 }
 
-/* ---- names that the engine has no use for
- * --------------------------------------------------------- */
+/* ---- names that the engine has no use for ---- */
 
 static const char *name_in(const char *const *names, size_t count, unsigned value)
 {
@@ -208,8 +206,7 @@ static const char *metric_name(const struct row *row, unsigned index)
     return index < analysis->metric_count ? analysis->metrics[index].name : "";
 }
 
-/* ---- the tables
- * ----------------------------------------------------------------------------------- */
+/* ---- the tables ---- */
 
 void rows_put_run(struct store *s, const struct run_info *info)
 {

@@ -11,6 +11,9 @@ for file in *.yaml; do
     got=$("$coalmine" explain "$file") || { echo "$file: exit $?"; failed=1; }
     [ -z "${UPDATE-}" ] || printf '%s\n' "$got" >"$want"
     printf '%s\n' "$got" | diff -u "$want" - || failed=1
+    want=${file%.yaml}.md
+    [ -z "${UPDATE-}" ] || "$coalmine" explain --output markdown "$file" >"$want"
+    "$coalmine" explain --output markdown "$file" | diff -u "$want" - || failed=1
     "$coalmine" explain --output json "$file" | jq -e 'length >= 1 and all(.ticks | length > 0)' >/dev/null ||
         { echo "$file: JSON"; failed=1; }
 done

@@ -31,8 +31,7 @@ static void remove_directory(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-/* ---- a run of two ticks
- * --------------------------------------------------------------------------- */
+/* ---- a run of two ticks ---- */
 
 static const struct metric_spec metrics[] = {
     {.name = "request-success-rate",
