@@ -118,15 +118,19 @@ static flow_t ask_metric(struct tick *t, uint32_t index, enum metric_ask what)
 }
 
 /* The first pass asks up to three things of each metric: cursor = metric * 4 + which. */
+#define FIRST_PASS (1u << METRIC_RATE | 1u << METRIC_DURATION | 1u << METRIC_INLINE)
+
 flow_t gate_builtin_metrics_enter(struct tick *t)
 {
     const struct analysis_spec *an = &t->s->analysis;
     struct rollout *r = t->r;
 
-    for (; r->cursor < an->metric_count * 4; r->cursor++) {
+    while (r->cursor < an->metric_count * 4) {
         uint32_t index = r->cursor / 4, what = r->cursor % 4;
-        if (what != METRIC_TEMPLATE && (metric_checks(&an->metrics[index]) >> what & 1))
+        unsigned left = (metric_checks(&an->metrics[index]) & FIRST_PASS) >> what;
+        if (left & 1)
             return ask_metric(t, index, (enum metric_ask)what);
+        r->cursor = left != 0 ? r->cursor + 1 : (index + 1) * 4;
     }
     r->cursor = 0;
     return NEXT;
