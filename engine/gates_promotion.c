@@ -114,10 +114,10 @@ flow_t gate_promotion_refused_save_enter(struct tick *t)
 
 flow_t gate_promotion_refused_save_answered(struct tick *t, const struct answer *a)
 {
+    if (t->r->status.phase == PHASE_WAITING_PROMOTION)
+        return a->outcome == OUTCOME_OK ? END : raw(t, a);
     if (a->outcome != OUTCOME_OK)
         log_error(t, LOG_PHASE_FAILED, a);
-    if (t->r->status.phase == PHASE_WAITING_PROMOTION)
-        return END;
     event_hook(t, EVENT_CP_HALT, t->r->cursor);
     if (!hook_is_muted(t))
         alert(t, ALERT_CONFIRM_PROMOTION);

@@ -179,7 +179,10 @@ static flow_t raw_prefixed(struct tick *t, const struct answer *a, unsigned pref
 
 flow_t gate_initialised_save_answered(struct tick *t, const struct answer *a)
 {
-    return a->outcome == OUTCOME_OK ? NEXT : raw_prefixed(t, a, RAW_SYNC_FAILED);
+    if (a->outcome == OUTCOME_OK)
+        return NEXT;
+    t->r->status.phase = PHASE_INITIALIZED; /* the event's payload has it already */
+    return raw_prefixed(t, a, RAW_SYNC_FAILED);
 }
 
 flow_t gate_initialised_load_answered(struct tick *t, const struct answer *a)

@@ -18,6 +18,7 @@ struct world {
     double value;
     uint8_t outcomes[ASK_KIND_COUNT]; /* what to answer */
     uint8_t hook_outcome;
+    uint8_t raw_phase; /* payload phase of the last error event */
     ms_t now;
     char log[8192];
 };
@@ -34,6 +35,8 @@ static void note_events(struct world *w)
         const struct note *n = &w->step.notes[i];
         if (n->kind == NOTE_EVENT)
             say(w, event_name((enum event_id)n->id));
+        if (n->kind == NOTE_EVENT && n->id == EVENT_RAW)
+            w->raw_phase = n->phase;
         if (n->kind == NOTE_ALERT) {
             say(w, "alert");
             say(w, alert_name((enum alert_id)n->id));
@@ -315,6 +318,27 @@ START_TEST(session_cookies_are_stored_before_the_routes_use_them)
 }
 END_TEST
 
+START_TEST(what_cannot_be_stored_is_said_as_flagger_says_it)
+{
+    world.spec.deviations = PROFILE_FLAGGER_1_44;
+    world.outcomes[ASK_SAVE] = OUTCOME_RETRY;
+    tick(&world);
+    ck_assert_str_eq(world.log, "PROV_OK; scale-zero; save Initialized; RAW; ");
+    ck_assert_int_eq(world.raw_phase, PHASE_INITIALIZED);
+    world.outcomes[ASK_SAVE] = OUTCOME_OK;
+    world.hooks[0].name = "gate";
+    world.hooks[0].type = HOOK_CONFIRM_PROMOTION;
+    world.spec.analysis.hook_count = 1;
+    world.hook_outcome = OUTCOME_RETRY;
+    to_first_step(&world);
+    ticks(&world, 3);
+    ck_assert_int_eq(phase_of(&world), PHASE_WAITING_PROMOTION);
+    world.outcomes[ASK_SAVE] = OUTCOME_RETRY;
+    tick(&world);
+    ck_assert_str_eq(world.log, "save ; RAW; ");
+}
+END_TEST
+
 START_TEST(time_that_goes_back_is_no_time)
 {
     to_first_step(&world);
@@ -397,6 +421,7 @@ int main(void)
     tcase_add_loop_test(tc, the_finalizer_waits_for_the_target_as_long_as_the_interval_allows, 0,
                         3);
     tcase_add_test(tc, session_cookies_are_stored_before_the_routes_use_them);
+    tcase_add_test(tc, what_cannot_be_stored_is_said_as_flagger_says_it);
     tcase_add_test(tc, time_that_goes_back_is_no_time);
     tcase_add_loop_test(tc, any_answer_to_any_ask_leads_somewhere, 0, 8);
     tcase_add_test(tc, answers_at_hand_decide_as_stepping_does);
