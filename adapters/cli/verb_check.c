@@ -311,7 +311,12 @@ static bool read_baseline(struct check *c, const char *path)
 
 static int explain(const struct args *args, const char *id)
 {
-    const char *page = check_page(id);
+    char upper[8] = "";
+    const char *page;
+
+    for (size_t i = 0; id[i] && i + 1 < sizeof upper; i++) /* cm204 will do */
+        upper[i] = id[i] >= 'a' && id[i] <= 'z' ? (char)(id[i] - 32) : id[i];
+    page = check_page(upper);
 
     if (page == NULL)
         return usage_error(args, "no rule '%s'; --list prints all of them", id);
