@@ -138,12 +138,7 @@ METRICS_SRCS := \
 	adapters/notify/notify.c \
 	adapters/notify/notify_send.c
 
-# ---- the operator -------------------------------------------------------------------------------------
-OPERATOR_SRCS := \
-	adapters/operator/log.c \
-	adapters/operator/telemetry.c
-
-ADAPTER_SRCS = $(OPERATOR_SRCS) $(METRICS_SRCS) $(CLI_FRAME_SRCS) $(STORE_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
+ADAPTER_SRCS = $(METRICS_SRCS) $(CLI_FRAME_SRCS) $(STORE_SRCS) $(BASE_SRCS) $(MANIFEST_SRCS) $(HTTP_SRCS) $(ROUTER_SRCS)
 
 # ---- adapters/check, crds/, docs/checks ----------------------------------------------------------------
 CHECK_SRCS := \
@@ -178,7 +173,6 @@ UNIT_TESTS := \
 	tests/unit/test_strbuf.c \
 	tests/unit/test_engine.c \
 	tests/unit/test_engine_lives.c \
-	tests/unit/test_telemetry.c \
 	tests/unit/test_check.c \
 	tests/unit/test_check_pages.c \
 	tests/unit/test_check_schema.c \
