@@ -106,7 +106,7 @@ static int run_simulate(const struct args *a)
         return EXIT_WORLD;
     rc = db ? store_open(db, STORE_REPLACE, &x.store, error, sizeof error) : 0;
     if (rc != 0) {
-        fprintf(stderr, "coalmine: %s: %s\n", db, error);
+        fprintf(stderr, "coalmine simulate: %s\n", error);
         rc = EXIT_WORLD;
     } else {
         rc = simulate_all(&x);
