@@ -427,8 +427,10 @@ CLUSTER_PROGRAMS := \
 CLUSTER_TOOLS := \
 	tests/cluster/whoami.c
 CLUSTER_SCRIPTS := \
+	tests/cluster/calls.sh \
 	tests/cluster/check_agrees.sh \
 	tests/cluster/identities
+cluster-check: $(BUILD)/calls
 CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAMS))
 $(BUILD)/cluster/%: $(BUILD)/obj/tests/cluster/%.o $(LIBS)
 	@mkdir -p $(@D)

@@ -93,6 +93,7 @@ struct sk_schema {
     size_t required_count;
     struct sk_schema **all_of, **any_of, **one_of, *not_this;
     size_t all_count, any_count, one_count;
+    bool has_rules;    /* root only: CEL rules somewhere, which are not evaluated */
     bool has_defaults; /* it or something below it has a default */
 };
 
@@ -376,6 +377,8 @@ void sk_validate(const struct simkube *k, const struct sk_kind *kind, const stru
                  const cJSON *tree, const cJSON *old, struct sk_findings *out);
 /* A custom resource's status alone, as written through its own door. */
 void sk_validate_status(const struct sk_version *v, const cJSON *tree, struct sk_findings *out);
+/* After findings that keep a server from evaluating CEL rules, it says so. */
+void sk_findings_note_rules(const struct sk_schema *root, struct sk_findings *f);
 /* Findings in the order of their fields. */
 void sk_findings_sort(struct sk_findings *f);
 /* Fields the server sets when an object is created: cluster addresses, phases. */

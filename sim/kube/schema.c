@@ -93,6 +93,20 @@ static int by_field(const void *a, const void *b)
     return order ? order : strcmp(x->text, y->text);
 }
 
+void sk_findings_note_rules(const struct sk_schema *root, struct sk_findings *f)
+{
+    bool blocked = false;
+
+    for (size_t i = 0; i < f->count; i++)
+        blocked =
+            blocked || (f->items[i].cause != SK_INVALID && f->items[i].cause != SK_DUPLICATE &&
+                        f->items[i].cause != SK_FORBIDDEN);
+    if (root && root->has_rules && blocked)
+        sk_findings_add(f, SK_INVALID, "<nil>",
+                        "Invalid value: null: some validation rules were not checked because the "
+                        "object was invalid; correct the existing errors to complete validation");
+}
+
 void sk_findings_sort(struct sk_findings *f)
 {
     if (f->count > 1)
@@ -116,6 +130,7 @@ struct compiler {
     struct arena *arena;
     struct sk_schema *patterns;
     int depth;
+    bool rules;
 };
 
 static struct sk_schema *compile(struct compiler *c, const cJSON *src);
@@ -329,6 +344,7 @@ static struct sk_schema *compile(struct compiler *c, const cJSON *src)
     s->fallback = json_get(src, "default");
     s->choices = json_get(src, "enum");
     s->format = json_str(src, "format");
+    c->rules = c->rules || json_get(src, "x-kubernetes-validations");
     compile_limits(s, src);
     compile_props(c, s, src);
     compile_lists(c, s, src);
@@ -344,11 +360,12 @@ static struct sk_schema *compile(struct compiler *c, const cJSON *src)
 
 struct sk_schema *sk_schema_compile(struct arena *arena, const cJSON *source)
 {
-    struct compiler c = {arena, NULL, 0};
+    struct compiler c = {arena, NULL, 0, false};
     struct sk_schema *root = compile(&c, source);
 
     if (!root || arena_failed(arena))
         return NULL;
+    root->has_rules = c.rules;
     root->next_pattern = c.patterns; /* the root itself has no pattern: it is an object */
     return root;
 }
@@ -639,7 +656,7 @@ static void validate_string(const struct sk_schema *s, const cJSON *v, const str
 
         if (!sk_time_parse(v->valuestring, &ms)) {
             snprintf(text, sizeof(text), "must be of type date-time: \"%.120s\"", v->valuestring);
-            complain(out, SK_INVALID, at, v, "in body", text);
+            complain(out, SK_TYPE, at, v, "in body", text);
         }
     }
 }
@@ -664,7 +681,7 @@ static void validate_number(const struct sk_schema *s, const cJSON *v, const str
         complain(out, SK_INVALID, at, v, "in body", text);
     }
     if (s->format && strcmp(s->format, "int32") == 0 && (n > 2147483647.0 || n < -2147483648.0))
-        complain(out, SK_INVALID, at, v, "in body", "must be of type int32: \"int64\"");
+        complain(out, SK_TYPE, at, v, "in body", "must be of type int32: \"int64\"");
 }
 
 static void validate_choices(const struct sk_schema *s, const cJSON *v, const struct place *at,

@@ -459,6 +459,7 @@ void sk_validate(const struct simkube *k, const struct sk_kind *kind, const stru
     if (kind->custom) {
         sk_schema_validate(v->schema, tree, out);
         sk_findings_sort(out);
+        sk_findings_note_rules(v->schema, out);
         return;
     }
     if (kind == k->deployments || kind == k->daemonsets || kind == k->replicasets)
@@ -501,4 +502,5 @@ void sk_validate_status(const struct sk_version *v, const cJSON *tree, struct sk
         out->items[i].field = full;
     }
     sk_findings_sort(out);
+    sk_findings_note_rules(v->schema, out);
 }

@@ -16,6 +16,7 @@
 #include "adapters/base/clock.h"
 #include "adapters/base/json.h"
 #include "adapters/http/http.h"
+#include "adapters/manifest/node.h"
 #include "sim/kube/api.h"
 
 struct variable {
@@ -174,11 +175,36 @@ static void call_real(struct runner *r, const cJSON *call, const char *path, con
     strbuf_release(&bearer);
 }
 
+/* The first document of a YAML file, as JSON. */
+static char *read_yaml(const char *path)
+{
+    struct arena *arena = arena_new(0);
+    struct documents docs = {0};
+    struct diags diags;
+    const char *text;
+    size_t len;
+    char *out = NULL;
+
+    diags_init(&diags, arena);
+    if (file_read(arena, path, 0, &text, &len) == 0 &&
+        node_parse_all(arena, &diags, path, text, len, NULL, &docs) == 0 && docs.count > 0) {
+        cJSON *v = node_to_json(docs.items[0].root);
+
+        out = json_print(v);
+        json_free(v);
+    }
+    diags_release(&diags);
+    arena_free(arena);
+    return out;
+}
+
 static void make_call(struct runner *r, const cJSON *call, struct reply *out)
 {
     const cJSON *b = json_get(call, "body");
     char *path = expand(r, json_str_or(call, "path", "/"));
-    char *raw = b ? (cJSON_IsString(b) ? strdup(b->valuestring) : json_print(b)) : NULL;
+    char *raw = json_str(call, "file")
+                    ? read_yaml(json_str(call, "file"))
+                    : (b ? (cJSON_IsString(b) ? strdup(b->valuestring) : json_print(b)) : NULL);
     char *body = raw ? expand(r, raw) : NULL;
 
     memset(out, 0, sizeof(*out));
@@ -302,7 +328,8 @@ static int run_line(struct runner *r, const char *line)
         make_call(r, call, &reply);
         answer = json_parse(strbuf_str(&reply.body), reply.body.len, NULL);
         save(r, call, answer);
-        print_call(r, call, &reply, answer);
+        if (!json_bool(call, "quiet", false))
+            print_call(r, call, &reply, answer);
         json_free(answer);
         strbuf_release(&reply.body);
     }

@@ -1,11 +1,13 @@
 #!/bin/sh
 # The call list against a real control plane: it must answer as recorded (RECORD=1 writes the record anew), and so must the
-# simulated one. calls.sh [DIR]: DIR is where `up` put a running control plane; without it one is started and stopped.
+# simulated one. calls.sh [DIR | KUBECONFIG]: DIR is where `up` put a running control plane and its kubeconfig; without it one
+# is started and stopped.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${BUILD:-build}
 work=$(mktemp -d)
 dir=${1-}
+[ ! -f "$dir" ] || dir=$(dirname "$dir")
 stop() { [ -n "${1-}" ] || "$here/down" "$work/cluster" 2>/dev/null || true; rm -rf "$work"; }
 trap 'stop "$dir"' EXIT
 
