@@ -82,7 +82,7 @@ expect "a strategic merge finds the container" '^x:2 c$' get deployment web -o '
 expect "a rollout ends" 'successfully rolled out' rollout status deployment/web --timeout=20s
 expect "patch by merge" 'canary.flagger.app/web patched' patch canary web --type=merge -p '{"spec":{"analysis":{"iterations":9}}}'
 expect "patch by JSON patch" 'service/web patched' patch service web --type=json -p '[{"op":"replace","path":"/spec/ports/0/port","value":81}]'
-expect "a bad value is refused" 'is invalid: spec.analysis.threshold: Invalid value' patch canary web --type=merge -p '{"spec":{"analysis":{"threshold":"x"}}}'
+expect "a bad value is refused" 'spec.analysis.threshold: Invalid value: "string"' patch canary web --type=merge -p '{"spec":{"analysis":{"threshold":"x"}}}'
 expect "what was patched is there" '^9 81$' get canary/web service/web -o 'jsonpath={.items[0].spec.analysis.iterations} {.items[1].spec.ports[0].port}'
 expect "the status has its own door" 'canary.flagger.app/web patched' patch canary web --subresource=status --type=merge -p '{"status":{"phase":"Initialized","canaryWeight":0,"failedChecks":0,"iterations":0}}'
 expect "scale" 'deployment.apps/web scaled' scale deployment web --replicas=3
