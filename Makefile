@@ -297,6 +297,7 @@ CHECK_SCRIPTS := \
 	tests/golden/render.sh
 CHECK_SCRIPTS += tests/simkube/calls.sh tests/simkube/kubectl.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
+CHECK_SCRIPTS += tests/golden/deviations.sh
 
 # ---- fuzzing: tests/fuzz/fuzz_x.c with its corpus in tests/fuzz/corpus/x ----------------------------------
 FUZZ_TARGETS := \

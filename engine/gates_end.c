@@ -98,7 +98,7 @@ flow_t gate_promotion_failed_routes_answered(struct tick *t, const struct answer
 
 flow_t gate_promotion_failed_save_enter(struct tick *t)
 {
-    if (deviates(t, DEV_SAFE_ROLLBACK))
+    if (remembers_lost_primary(t))
         remember(t, MEMORY_PRIMARY_LOST);
     return save_end(t, PHASE_FAILED, WEIGHT_TOTAL, MEMORY_PRIMARY_LOST);
 }

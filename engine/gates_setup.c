@@ -28,7 +28,7 @@ flow_t gate_load_answered(struct tick *t, const struct answer *a)
     if (r->status.phase >= PHASE_COUNT)
         r->status.phase = PHASE_NONE;
     /* A failed promotion leaves this mark in Flagger's own status, should the memory be lost. */
-    if (deviates(t, DEV_SAFE_ROLLBACK) && r->status.phase == PHASE_FAILED &&
+    if (remembers_lost_primary(t) && r->status.phase == PHASE_FAILED &&
         r->status.canary_weight == WEIGHT_TOTAL)
         remember(t, MEMORY_PRIMARY_LOST);
     r->iterations = t->s->analysis.iterations;

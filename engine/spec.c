@@ -44,6 +44,19 @@ static int32_t next_growing(const struct analysis_spec *a, int32_t weight)
     return 0;
 }
 
+/* Is `weight` one of the elements that count? */
+static bool is_growing(const struct analysis_spec *a, int32_t weight)
+{
+    int32_t top = 0;
+
+    for (uint32_t i = 0; i < a->step_weight_count && top < weight; i++) {
+        int32_t w = least(a->step_weights[i], WEIGHT_TOTAL);
+        if (w > top)
+            top = w;
+    }
+    return top == weight;
+}
+
 static int32_t greatest_step(const struct analysis_spec *a)
 {
     int32_t top = 0;
@@ -93,6 +106,8 @@ int32_t spec_next_step(const struct spec *s, int32_t weight)
         return 1; /* any positive value: promotion goes on */
     if (spec_deviates(s, DEV_INCREASING_STEPS)) {
         int32_t next = next_growing(a, weight);
+        if (weight > 0 && !is_growing(a, weight) && !spec_deviates(s, DEV_NEXT_GREATER_STEP))
+            return WEIGHT_TOTAL - weight;
         if (next > 0)
             return next - weight;
         return greatest_step(a) > 0 ? WEIGHT_TOTAL - weight : 0;

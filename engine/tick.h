@@ -41,6 +41,12 @@ static inline void remember(struct tick *t, uint32_t flag)
     t->r->memory |= flag;
 }
 
+/* Two deviations need to know of a failed promotion afterwards; Flagger itself does not. */
+static inline bool remembers_lost_primary(const struct tick *t)
+{
+    return deviates(t, DEV_SAFE_ROLLBACK) || deviates(t, DEV_REVERT_AFTER_FAILED_PROMOTION);
+}
+
 /* A new rollout or a restart: what was asked, alerted or counted belongs to the one before. */
 static inline void forget_rollout(struct tick *t)
 {

@@ -395,6 +395,67 @@ START_TEST(answers_at_hand_decide_as_stepping_does)
 }
 END_TEST
 
+START_TEST(each_deviation_of_step_weights_stands_alone)
+{
+    /* At 10 %, which is not in the list any more: (a) Flagger and growing steps alone go to 100,
+     * (b) the next greater element is asked for by its own name. */
+    static const int32_t edited[] = {5, 25, 50};
+    static const int32_t uneven[] = {10, 50, 20, 80};
+    static const struct {
+        deviations_t deviations;
+        const int32_t *list;
+        uint32_t count;
+        int32_t from, step;
+    } cases[] = {
+        {PROFILE_FLAGGER_1_44, edited, 3, 10, 90},
+        {DEVIATION(INCREASING_STEPS), edited, 3, 10, 90},
+        {DEVIATION(NEXT_GREATER_STEP), edited, 3, 10, 15},
+        {PROFILE_DEFAULT, edited, 3, 10, 15},
+        {DEVIATION(INCREASING_STEPS), edited, 3, 0, 5},
+        {DEVIATION(INCREASING_STEPS), edited, 3, 25, 25},
+        {PROFILE_FLAGGER_1_44, uneven, 4, 50, -30},
+        {DEVIATION(INCREASING_STEPS), uneven, 4, 50, 30},
+        {DEVIATION(INCREASING_STEPS), uneven, 4, 20, 80},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        world.spec.deviations = cases[i].deviations;
+        world.spec.analysis.step_weight = 0;
+        world.spec.analysis.step_weights = cases[i].list;
+        world.spec.analysis.step_weight_count = cases[i].count;
+        ck_assert_msg(spec_next_step(&world.spec, cases[i].from) == cases[i].step, "case %zu: %d",
+                      i, spec_next_step(&world.spec, cases[i].from));
+    }
+}
+END_TEST
+
+/* Installed, version 2 promoted to a primary that does not come up, then back to version 1. */
+static void to_reverted_after_failed_promotion(struct world *w, deviations_t deviations)
+{
+    w->spec.deviations = deviations;
+    to_first_step(w);
+    ticks(w, 3);
+    ck_assert_int_eq(phase_of(w), PHASE_PROMOTING);
+    w->outcomes[ASK_PRIMARY_READY] = OUTCOME_FAILED;
+    ticks(w, 2);
+    ck_assert_int_eq(phase_of(w), PHASE_FAILED);
+    ck_assert_int_eq(w->canary, 100);
+    w->outcomes[ASK_PRIMARY_READY] = OUTCOME_OK;
+    w->target = 1;
+    tick(w);
+}
+
+START_TEST(a_revert_after_a_failed_promotion_needs_no_other_deviation)
+{
+    to_reverted_after_failed_promotion(&world, PROFILE_FLAGGER_1_44);
+    ck_assert_int_eq(phase_of(&world), PHASE_FAILED);
+    setup();
+    to_reverted_after_failed_promotion(&world, DEVIATION(REVERT_AFTER_FAILED_PROMOTION));
+    ck_assert_int_eq(phase_of(&world), PHASE_PROGRESSING);
+    ck_assert_uint_eq(world.rollout.stored.applied, 1);
+}
+END_TEST
+
 START_TEST(a_live_rollout_is_below_one_kibibyte)
 {
     ck_assert_uint_lt(sizeof(struct rollout), 1024);
@@ -425,6 +486,8 @@ int main(void)
     tcase_add_test(tc, time_that_goes_back_is_no_time);
     tcase_add_loop_test(tc, any_answer_to_any_ask_leads_somewhere, 0, 8);
     tcase_add_test(tc, answers_at_hand_decide_as_stepping_does);
+    tcase_add_test(tc, each_deviation_of_step_weights_stands_alone);
+    tcase_add_test(tc, a_revert_after_a_failed_promotion_needs_no_other_deviation);
     tcase_add_test(tc, a_live_rollout_is_below_one_kibibyte);
     suite_add_tcase(s, tc);
     runner = srunner_create(s);
