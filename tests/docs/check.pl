@@ -52,6 +52,8 @@ for my $name (sort keys %table) {
         unless $semantics =~ /^\| $table{$name} \|.*`$name`/m;
     fail("no scenario shows $name: scenarios/deviations/$name.yaml")
         if -d 'scenarios/deviations' && !-f "scenarios/deviations/$name.yaml";
+    fail("docs/engine/deviations.md: $name does not link to its scenario")
+        unless $deviations =~ /^### `$name` (?:(?!^#).*\n)*?.*scenarios\/deviations\/$name\.yaml/m;
 }
 for my $name (sort keys %page) {
     fail("docs/engine/deviations.md: no deviation is called $name") unless $table{$name};
