@@ -231,6 +231,7 @@ SIMKUBE_SRCS := \
 	sim/kube/kinds.c \
 	sim/kube/patch.c \
 	sim/kube/rbac.c \
+	sim/kube/read.c \
 	sim/kube/reply.c \
 	sim/kube/schema.c \
 	sim/kube/select.c \
@@ -241,7 +242,8 @@ SIMKUBE_SRCS := \
 	sim/kube/types.c \
 	sim/kube/validate.c \
 	sim/kube/watch.c \
-	sim/kube/workload.c
+	sim/kube/workload.c \
+	sim/kube/write.c
 ADAPTER_SRCS += $(SIMKUBE_SRCS)
 UNIT_TESTS += \
 	tests/unit/test_simkube.c \
