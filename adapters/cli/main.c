@@ -7,11 +7,11 @@
 #include "adapters/cli/verbs.h"
 
 const struct verb *const verbs[] = {
+    &verb_check,
+    &verb_explain,
     &verb_simulate,
     &verb_test,
-    &verb_check,
     &verb_render,
-    &verb_explain,
     &verb_report,
     &verb_schema,
     &verb_cluster,
