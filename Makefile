@@ -282,6 +282,7 @@ UNIT_TESTS += \
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
 	tests/conformance/rollouts.sh \
+	tests/golden/scenario_errors.sh \
 	tests/conformance/adapters.sh \
 	tests/golden/loadtester.sh \
 	tests/conformance/routers.sh \

@@ -51,6 +51,7 @@ struct loader {
     const char *provider, *cluster_name, *metrics_server;
     ms_t until_ms, limit_ms, last_change_ms;
     struct grow regexes; /* regex_t * */
+    bool specs_said;     /* what is wrong with the Canaries has been reported */
 };
 
 struct canary_draft *draft_at(struct loader *l, size_t index);

@@ -263,15 +263,17 @@ static const struct spec *make_spec(struct loader *l, const struct canary_draft 
     struct canary *canary = arena_alloc(l->arena, sizeof *canary);
     struct canary_options options = {
         .mesh_provider = provider, .cluster_name = l->cluster_name, .deviations = deviations};
+    struct diags said; /* what is wrong with a Canary is said once, not for each run */
     struct node *root;
 
     if (!doc || !canary)
         return NULL;
     root = (struct node *)(uintptr_t)object; /* the decoder only reads it */
     *doc = (struct document){.file = c->file, .root = root, .line = object->line};
-    if (canary_decode(l->arena, l->diags, doc, &options, canary) != 0)
-        return NULL;
-    return &canary->spec;
+    diags_init(&said, l->arena);
+    canary_decode(l->arena, l->specs_said ? &said : l->diags, doc, &options, canary);
+    diags_release(&said);
+    return &canary->spec; /* as far as it could be read */
 }
 
 /* ---- what concerns one Canary
@@ -602,6 +604,7 @@ static bool first_specs(struct loader *l)
         if (!c->spec)
             return false;
     }
+    l->specs_said = true;
     return true;
 }
 
