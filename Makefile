@@ -326,6 +326,18 @@ BENCHES := \
 	bench/bench_simkube.c \
 	bench/bench_store.c
 
+FUZZ_TARGETS += \
+	tests/fuzz/fuzz_csv.c \
+	tests/fuzz/fuzz_openmetrics.c \
+	tests/fuzz/fuzz_scenario.c \
+	tests/fuzz/fuzz_series.c
+BENCHES += bench/bench_scenario.c
+
+# the reports of all scenarios, built four ways, are the same bytes
+.PHONY: same
+same: $(BUILD)/.deps-fuzz
+	@BUILD=$(BUILD) scripts/same.sh
+
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))

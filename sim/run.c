@@ -331,55 +331,35 @@ static void put_hook(struct sim *s, struct actor *a, const struct ask *ask,
     put_answer_row(s, &row, answer);
 }
 
+/* Effects leave a row; reads, and what is done again at each tick, do not. */
+static const bool leaves_row[ASK_KIND_COUNT] = {
+    [ASK_ROUTES_SET] = true,       [ASK_SAVE] = true,          [ASK_SCALE_UP] = true,
+    [ASK_SCALE_ZERO] = true,       [ASK_PROMOTE] = true,       [ASK_SCALER_PAUSE] = true,
+    [ASK_SCALER_RESUME] = true,    [ASK_REVERT_TARGET] = true, [ASK_REVERT_ROUTER] = true,
+    [ASK_FINALIZER_REMOVE] = true, [ASK_COOKIES] = true,
+};
+
 static void put_effect(struct sim *s, struct actor *a, const struct ask *ask,
                        const struct answer *answer)
 {
-    struct row row = row_begin(s, a, ROW_WORKLOAD);
+    struct row row;
 
-    switch ((enum ask_kind)ask->kind) {
-    case ASK_ROUTES_SET:
-        row.kind = ROW_ROUTES;
+    if (ask->kind >= ASK_KIND_COUNT || !leaves_row[ask->kind])
+        return;
+    if (ask->kind == ASK_ROUTES_SET) {
+        row = row_begin(s, a, ROW_ROUTES);
         row.u.routes = (struct routes_row){.primary = ask->primary,
                                            .canary = ask->canary,
                                            .mirror = ask->flag,
                                            .outcome = answer->outcome};
-        break;
-    case ASK_SAVE:
-        row.kind = ROW_STATUS;
+    } else if (ask->kind == ASK_SAVE) {
+        row = row_begin(s, a, ROW_STATUS);
         row.u.status = (struct status_row){
             .save = ask->save, .after = a->world.stored, .outcome = answer->outcome};
-        break;
-    case ASK_SCALE_UP:
-    case ASK_SCALE_ZERO:
-    case ASK_PROMOTE:
-    case ASK_SCALER_PAUSE:
-    case ASK_SCALER_RESUME:
-    case ASK_REVERT_TARGET:
-    case ASK_REVERT_ROUTER:
-    case ASK_FINALIZER_REMOVE:
-    case ASK_COOKIES:
+    } else {
+        row = row_begin(s, a, ROW_WORKLOAD);
         row.u.workload =
             (struct workload_row){.ask = ask->kind, .flag = ask->flag, .outcome = answer->outcome};
-        break;
-    case ASK_NONE:
-    case ASK_DONE:
-    case ASK_LOAD:
-    case ASK_SERVICES:
-    case ASK_PROVIDERS:
-    case ASK_PRIMARY_INIT:
-    case ASK_SCALER_PRIMARY:
-    case ASK_APEX:
-    case ASK_ROUTES_RECONCILE:
-    case ASK_TARGET:
-    case ASK_CONFIGS:
-    case ASK_PRIMARY_READY:
-    case ASK_CANARY_READY:
-    case ASK_ROUTES_GET:
-    case ASK_HOOK:
-    case ASK_METRICS_OPEN:
-    case ASK_METRIC:
-    case ASK_KIND_COUNT:
-        return; /* reads, and what is done again each tick */
     }
     put_answer_row(s, &row, answer);
 }
@@ -466,7 +446,8 @@ static void deliver(struct sim *s, struct actor *a)
             row_put(s, &row, NULL, 0);
         }
     }
-    follow_outage(s, a);
+    if (world_is_changed_by((enum ask_kind)ask.kind))
+        follow_outage(s, a);
     engine_answer(&a->rollout, a->world.spec, answer, &a->step);
     if (ask.kind == ASK_METRIC)
         put_check(s, a, &ask, answer);

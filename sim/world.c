@@ -638,6 +638,19 @@ static int32_t replicas_for_canary(const struct world *w)
     return 1;
 }
 
+bool world_is_changed_by(enum ask_kind kind)
+{
+    static const bool changes[ASK_KIND_COUNT] = {
+        [ASK_PRIMARY_INIT] = true,  [ASK_APEX] = true,
+        [ASK_ROUTES_SET] = true,    [ASK_SCALE_UP] = true,
+        [ASK_SCALE_ZERO] = true,    [ASK_PROMOTE] = true,
+        [ASK_SAVE] = true,          [ASK_REVERT_TARGET] = true,
+        [ASK_REVERT_ROUTER] = true, [ASK_FINALIZER_REMOVE] = true,
+    };
+
+    return (unsigned)kind < ASK_KIND_COUNT && changes[kind];
+}
+
 static void perform(struct world *w, const struct ask *ask, struct answer *out)
 {
     const struct save *save = &ask->save;
@@ -810,9 +823,11 @@ ms_t world_answer(struct world *w, const struct ask *ask, struct answer *out)
     }
     w->ask_calls[ask->kind]++;
     fault = fault_of(w, ask);
-    if (!fault || fault->lands)
-        perform(w, ask, out);
-    world_observe(w);
+    if (world_is_changed_by((enum ask_kind)ask->kind)) {
+        if (!fault || fault->lands)
+            perform(w, ask, out);
+        world_observe(w);
+    }
     if (fault) {
         out->outcome = fault->outcome;
         answer_text(out, fault->text);

@@ -18,17 +18,61 @@ void show_message(struct strbuf *out, const struct row *row)
     strbuf_adds(out, bytes);
 }
 
+static void text_add_two(struct text *t, int64_t n)
+{
+    text_addc(t, (char)('0' + n / 10 % 10));
+    text_addc(t, (char)('0' + n % 10));
+}
+
+/* `s` and blanks up to `width`; blanks first when `right`. */
+static void add_padded(struct strbuf *out, const char *s, size_t width, bool right)
+{
+    static const char blanks[] = "                                                            ";
+    size_t len = strlen(s), pad = len < width ? width - len : 0;
+
+    if (pad > sizeof blanks - 1)
+        pad = sizeof blanks - 1;
+    if (right)
+        strbuf_add(out, blanks, pad);
+    strbuf_add(out, s, len);
+    if (!right)
+        strbuf_add(out, blanks, pad);
+}
+
+static void add_int(struct strbuf *out, int64_t value, size_t width)
+{
+    char bytes[32];
+    struct text t;
+
+    text_init(&t, bytes, sizeof bytes);
+    text_add_int(&t, value);
+    add_padded(out, bytes, width, true);
+}
+
 void show_clock(struct strbuf *out, ms_t ms)
 {
     long long s = (long long)(ms / 1000), rest = (long long)(ms % 1000);
 
-    if (s >= 3600)
-        strbuf_addf(out, "%lldh%02lldm%02lld", s / 3600, s / 60 % 60, s % 60);
-    else
-        strbuf_addf(out, "%lldm%02lld", s / 60, s % 60);
-    if (rest != 0)
-        strbuf_addf(out, ".%03lld", rest);
-    strbuf_addc(out, 's');
+    char bytes[64];
+    struct text t;
+
+    text_init(&t, bytes, sizeof bytes);
+    if (s >= 3600) {
+        text_add_int(&t, s / 3600);
+        text_addc(&t, 'h');
+        text_add_two(&t, s / 60 % 60);
+    } else {
+        text_add_int(&t, s / 60);
+    }
+    text_addc(&t, 'm');
+    text_add_two(&t, s % 60);
+    if (rest != 0) {
+        text_addc(&t, '.');
+        text_addc(&t, (char)('0' + rest / 100));
+        text_add_two(&t, rest % 100);
+    }
+    text_addc(&t, 's');
+    strbuf_adds(out, bytes);
 }
 
 static void add_float(struct strbuf *out, double value)
@@ -336,6 +380,7 @@ void show_trace(struct strbuf *out, const struct scenario_run *run, const struct
  * ----------------------------------------------------------------------------------- */
 
 #define BAR_CELLS 10
+#define LEFT_WIDTH 44 /* columns before the text */
 
 enum ink { INK_NONE, INK_DIM, INK_GREEN, INK_RED, INK_YELLOW, INK_BOLD, INK_CYAN };
 
@@ -377,7 +422,9 @@ static void add_bar(struct canvas *c, struct strbuf *out, int weight)
         strbuf_adds(out, left >= 2 ? "█" : left == 1 ? "▌" : "░");
     }
     ink(c, out, INK_NONE);
-    strbuf_addf(out, " %3d%%", weight);
+    strbuf_addc(out, ' ');
+    add_int(out, weight, 3);
+    strbuf_addc(out, '%');
 }
 
 /* What a block of the timeline stands for: one tick, or one thing from outside. */
@@ -393,15 +440,11 @@ struct block {
 /* The left columns of a line: on the first one time, traffic and phase; blanks below. */
 static void add_left(struct canvas *c, struct strbuf *out, struct block *b, bool traffic)
 {
-    struct strbuf clock = STRBUF_INIT;
-
     if (b->lines++ > 0) {
-        strbuf_adds(out, "                                            ");
+        add_padded(out, "", LEFT_WIDTH, false);
         return;
     }
-    show_clock(&clock, b->at_ms - c->record->info.epoch_ms);
-    strbuf_addf(out, "%9s  ", "\001"); /* the time stands in for it later, so that blocks compare */
-    strbuf_release(&clock);
+    strbuf_adds(out, "\001  "); /* the time takes its place later, so that blocks compare */
     if (!traffic) {
         strbuf_adds(out, "                                 ");
         return;
@@ -410,7 +453,7 @@ static void add_left(struct canvas *c, struct strbuf *out, struct block *b, bool
     strbuf_adds(out, b->mirror ? "+m " : "   ");
     if (b->phase != b->phase_before)
         ink(c, out, INK_BOLD);
-    strbuf_addf(out, "%-15s", phase_or_dash(b->phase));
+    add_padded(out, phase_or_dash(b->phase), 15, false);
     if (b->phase != b->phase_before)
         ink(c, out, INK_NONE);
 }
@@ -421,7 +464,9 @@ static void line_check(struct canvas *c, struct strbuf *out, const struct row *r
     bool good = k->verdict == VERDICT_PASS, waiting = k->verdict == VERDICT_WAIT;
 
     ink(c, out, good ? INK_GREEN : waiting ? INK_YELLOW : INK_RED);
-    strbuf_addf(out, "%s %s ", good ? "✓" : waiting ? "…" : "✗", metric_name(row));
+    strbuf_adds(out, good ? "✓ " : waiting ? "… " : "✗ ");
+    strbuf_adds(out, metric_name(row));
+    strbuf_addc(out, ' ');
     if (k->has_value)
         add_value(out, k, k->value, false);
     else
@@ -453,7 +498,8 @@ static void line_hook(struct canvas *c, struct strbuf *out, const struct row *ro
     bool ok = row->u.hook.outcome == OUTCOME_OK;
 
     ink(c, out, ok ? INK_DIM : INK_YELLOW);
-    strbuf_addf(out, "%s hook %s", ok ? "→" : "↛", hook_name(row));
+    strbuf_adds(out, ok ? "→ hook " : "↛ hook ");
+    strbuf_adds(out, hook_name(row));
     if (!ok && row->u.hook.status)
         strbuf_addf(out, " answered %u", row->u.hook.status);
     else if (!ok)
@@ -631,7 +677,7 @@ static void emit_block(struct canvas *c, const struct block *b)
     mark = strchr(text, '\001');
     show_clock(&clock, b->at_ms - c->record->info.epoch_ms);
     if (mark) { /* the mark is one byte wide, the column nine */
-        strbuf_addf(c->out, "%9s", strbuf_str(&clock));
+        add_padded(c->out, strbuf_str(&clock), 9, true);
         strbuf_adds(c->out, mark + 1);
     }
     strbuf_clear(&c->last);
