@@ -211,6 +211,7 @@ CLI_SRCS += \
 	adapters/cli/verb_simulate.c \
 	adapters/cli/verb_test.c
 UNIT_TESTS += \
+	tests/unit/test_metric.c \
 	tests/unit/test_series.c \
 	tests/unit/test_sim.c
 

@@ -74,6 +74,11 @@ for line in 'mistakes.yaml:9:1: error: .tineline: unknown field' 'hint: did you 
     expect 3 "$line" "$coalmine" test "$work/mistakes.yaml"
 done
 
+# the example of the reference is played, and holds
+awk '/^```yaml/ {p = 1; next} /^```/ {if (p) exit} p' docs/reference/scenario.md >"$work/reference.yaml"
+expect 0 '3 expectations: 1 passed\|2 expectations: 1 passed' "$coalmine" test "$work/reference.yaml"
+expect 0 '1 passed' "$coalmine" test - <"$work/reference.yaml"
+
 printf '%s\ntrace: true\n' "$base" >"$work/golden.yaml"
 expect 1 'golden.trace is missing' "$coalmine" test "$work/golden.yaml"
 expect 0 '1 passed' "$coalmine" test --update "$work/golden.yaml"
