@@ -463,11 +463,19 @@ START_TEST(plain_http_on_a_tls_url_is_named)
 {
     struct http_request req = {.url = url};
     struct http_response r;
+    bool named = false, cut = true;
 
     snprintf(url, sizeof url, "https://127.0.0.1:%u/", server_port(server));
-    ck_assert_int_eq(client->perform(client->self, &req, &r), -EPROTO);
-    ck_assert_ptr_nonnull(strstr(r.error, "http: server gave HTTP response to HTTPS client"));
-    http_response_release(&r);
+    /* A busy server may close before its answer is read; then there is nothing to name. Ask again.
+     */
+    for (int i = 0; i < 50 && cut && !named; i++) {
+        ck_assert_int_eq(client->perform(client->self, &req, &r), -EPROTO);
+        named = strstr(r.error, "http: server gave HTTP response to HTTPS client") != NULL;
+        cut = strstr(r.error, "SSL_ERROR_SYSCALL") != NULL;
+        ck_assert_msg(named || cut, "%s", r.error);
+        http_response_release(&r);
+    }
+    ck_assert(named);
 }
 END_TEST
 
