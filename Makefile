@@ -280,6 +280,18 @@ UNIT_TESTS += \
 	tests/unit/test_loop.c \
 	tests/unit/test_task.c
 
+# ---- the operator ----------------------------------------------------------------------------------------
+WORKLOAD_SRCS := \
+	adapters/workload/configs.c \
+	adapters/workload/knative.c \
+	adapters/workload/plan.c \
+	adapters/workload/pods.c \
+	adapters/workload/ready.c \
+	adapters/workload/scaler.c \
+	adapters/workload/service.c \
+	adapters/workload/target.c
+ADAPTER_SRCS += $(WORKLOAD_SRCS)
+
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
 	tests/conformance/rollouts.sh \
