@@ -290,7 +290,17 @@ WORKLOAD_SRCS := \
 	adapters/workload/scaler.c \
 	adapters/workload/service.c \
 	adapters/workload/target.c
-ADAPTER_SRCS += $(WORKLOAD_SRCS)
+OPERATOR_SRCS := \
+	adapters/operator/emit.c \
+	adapters/operator/gauges.c \
+	adapters/operator/log.c \
+	adapters/operator/measure.c \
+	adapters/operator/perform.c \
+	adapters/operator/schedule.c \
+	adapters/operator/status.c \
+	adapters/operator/sync.c \
+	adapters/operator/world.c
+ADAPTER_SRCS += $(WORKLOAD_SRCS) $(OPERATOR_SRCS)
 
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \

@@ -1,0 +1,209 @@
+/* The series that /metrics shows: gauges, counters and histograms by family and labels. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/operator/internal.h"
+#include "engine/text.h"
+
+static const double bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
+#define BOUND_COUNT (sizeof(bounds) / sizeof(bounds[0]))
+
+struct series {
+    char *family, *labels; /* `name="x",namespace="y"` */
+    double value;          /* of a histogram: the sum */
+    uint64_t *buckets;     /* of a histogram: BOUND_COUNT + 1, not cumulative */
+};
+
+static const struct family {
+    const char *name, *type, *help;
+} families[] = {
+    {"flagger_canary_total", "gauge", "Canaries known, by namespace"},
+    {"flagger_canary_status", "gauge",
+     "Last result of a canary: 0 running, 1 successful, 2 failed"},
+    {"flagger_canary_weight", "gauge", "Share of the traffic that a workload gets, in percent"},
+    {"flagger_canary_metric_analysis", "gauge", "Last value of a metric check"},
+    {"flagger_canary_duration_seconds", "histogram", "Time spent in one tick of an analysis"},
+    {"flagger_canary_successes_total", "counter", "Finished promotions"},
+    {"flagger_canary_failures_total", "counter", "Failed rollouts"},
+};
+
+static void add_label_value(struct strbuf *b, const char *s)
+{
+    for (; *s; s++) {
+        if (*s == '\\' || *s == '"')
+            strbuf_addc(b, '\\');
+        if (*s == '\n')
+            strbuf_adds(b, "\\n");
+        else
+            strbuf_addc(b, *s);
+    }
+}
+
+static void labels_text(struct strbuf *b, const struct label *labels, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        strbuf_addf(b, "%s%s=\"", i ? "," : "", labels[i].name);
+        add_label_value(b, labels[i].value);
+        strbuf_addc(b, '"');
+    }
+}
+
+static struct series *series_of(struct registry *r, const char *family, const struct label *labels,
+                                size_t count)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct series *s;
+
+    labels_text(&text, labels, count);
+    for (size_t i = 0; i < r->count; i++) {
+        if (strcmp(r->items[i]->family, family) == 0 &&
+            strcmp(r->items[i]->labels, strbuf_str(&text)) == 0) {
+            strbuf_release(&text);
+            return r->items[i];
+        }
+    }
+    if (r->count == r->cap) {
+        size_t cap = r->cap ? r->cap * 2 : 16;
+        struct series **items = realloc(r->items, cap * sizeof(struct series *));
+
+        if (items == NULL) {
+            strbuf_release(&text);
+            return NULL;
+        }
+        r->items = items;
+        r->cap = cap;
+    }
+    s = calloc(1, sizeof(*s));
+    if (s != NULL) {
+        s->family = strdup(family);
+        s->labels = strdup(strbuf_str(&text));
+        r->items[r->count++] = s;
+    }
+    strbuf_release(&text);
+    return s;
+}
+
+static void series_free(struct series *s)
+{
+    free(s->family);
+    free(s->labels);
+    free(s->buckets);
+    free(s);
+}
+
+void registry_release(struct registry *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        series_free(r->items[i]);
+    free(r->items);
+    memset(r, 0, sizeof(*r));
+}
+
+void registry_set(struct registry *r, const char *family, const struct label *labels, size_t count,
+                  double value)
+{
+    struct series *s = series_of(r, family, labels, count);
+
+    if (s)
+        s->value = value;
+}
+
+void registry_add(struct registry *r, const char *family, const struct label *labels, size_t count,
+                  double value)
+{
+    struct series *s = series_of(r, family, labels, count);
+
+    if (s)
+        s->value += value;
+}
+
+void registry_observe(struct registry *r, const char *family, const struct label *labels,
+                      size_t count, double seconds)
+{
+    struct series *s = series_of(r, family, labels, count);
+    size_t i = 0;
+
+    if (s != NULL && s->buckets == NULL)
+        s->buckets = calloc(BOUND_COUNT + 1, sizeof(*s->buckets));
+    if (s == NULL || s->buckets == NULL)
+        return;
+    while (i < BOUND_COUNT && seconds > bounds[i])
+        i++;
+    s->buckets[i]++;
+    s->value += seconds;
+}
+
+void registry_forget(struct registry *r, const char *family, const struct label *labels,
+                     size_t count)
+{
+    struct strbuf text = STRBUF_INIT;
+    size_t kept = 0;
+
+    labels_text(&text, labels, count);
+    for (size_t i = 0; i < r->count; i++) {
+        struct series *s = r->items[i];
+
+        if (strcmp(s->family, family) == 0 && strncmp(s->labels, strbuf_str(&text), text.len) == 0)
+            series_free(s);
+        else
+            r->items[kept++] = s;
+    }
+    r->count = kept;
+    strbuf_release(&text);
+}
+
+static void add_number(struct strbuf *out, double value)
+{
+    char buffer[64];
+    struct text t;
+
+    text_init(&t, buffer, sizeof(buffer));
+    text_add_float(&t, value);
+    strbuf_adds(out, buffer);
+}
+
+static void write_histogram(const struct series *s, struct strbuf *out)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i <= BOUND_COUNT; i++) {
+        total += s->buckets ? s->buckets[i] : 0;
+        strbuf_addf(out, "%s_bucket{%s,le=\"", s->family, s->labels);
+        if (i < BOUND_COUNT)
+            add_number(out, bounds[i]);
+        else
+            strbuf_adds(out, "+Inf");
+        strbuf_addf(out, "\"} %llu\n", (unsigned long long)total);
+    }
+    strbuf_addf(out, "%s_sum{%s} ", s->family, s->labels);
+    add_number(out, s->value);
+    strbuf_addf(out, "\n%s_count{%s} %llu\n", s->family, s->labels, (unsigned long long)total);
+}
+
+static void write_family(const struct registry *r, const struct family *f, struct strbuf *out)
+{
+    bool headed = false;
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct series *s = r->items[i];
+
+        if (strcmp(s->family, f->name) != 0)
+            continue;
+        if (!headed)
+            strbuf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
+        headed = true;
+        if (strcmp(f->type, "histogram") == 0) {
+            write_histogram(s, out);
+        } else {
+            strbuf_addf(out, "%s{%s} ", s->family, s->labels);
+            add_number(out, s->value);
+            strbuf_addc(out, '\n');
+        }
+    }
+}
+
+void registry_write(const struct registry *r, struct strbuf *out)
+{
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+        write_family(r, &families[i], out);
+}

@@ -1,0 +1,200 @@
+/* adapters/operator/internal.h — what the parts of the operator share. */
+#ifndef COALMINE_OPERATOR_INTERNAL_H
+#define COALMINE_OPERATOR_INTERNAL_H
+
+#include "adapters/base/arena.h"
+#include "adapters/base/json.h"
+#include "adapters/kube/cache.h"
+#include "adapters/kube/events.h"
+#include "adapters/kube/lease.h"
+#include "adapters/manifest/canary.h"
+#include "adapters/operator/operator.h"
+#include "adapters/router/apply.h"
+#include "adapters/router/router.h"
+#include "adapters/workload/workload.h"
+#include "engine/engine.h"
+
+/* ---- feeds: one watched kind each (world.c) ----------------------------------------------------
+ */
+
+struct feed {
+    struct operator* op;
+    const struct resource *resource;
+    struct kube_resource kube;
+    struct kube_client *client;
+    struct kube_cache *cache;
+    bool metadata_only, ended;
+    bool failing; /* the last list or watch failed */
+    struct gate changed;
+    uint64_t task;
+    struct feed *next;
+};
+
+/* What a ConfigMap or Secret hashed to at one resourceVersion. */
+struct config_memo {
+    char *key, *version; /* "configmap/ns/name" */
+    struct config_facts facts;
+};
+
+/* Changes seen in a namespace: a tick that changed nothing need not be repeated until one comes. */
+struct mark {
+    char *ns;
+    uint64_t changes;
+};
+
+/* ---- jobs: one Canary each (schedule.c) ---------------------------------------------------------
+ */
+
+struct job {
+    struct operator* op;
+    char *ns, *name;
+    struct rollout rollout;
+    int64_t interval_ms;
+    int64_t next_ms;     /* of the next tick, by mono_ms; INT64_MAX = none */
+    int64_t finalize_ms; /* of the next try to finalize; INT64_MAX = none */
+    bool running;        /* a task is at work on it */
+    bool needs_sync;     /* the spec changed: check it, start its status, see to its finalizer */
+    bool accepted;       /* the check found nothing against it */
+    bool gone;           /* deleted */
+    bool loaded;         /* the rollout holds its status */
+    bool quiet;          /* the last tick changed nothing and said nothing ... */
+    uint64_t quiet_mark; /* ... when so much had changed in its namespace */
+    bool has_command;
+    char *spec_text; /* hash of the spec last synced, as text */
+    char *service_name;
+};
+
+/* ---- gauges (gauges.c) --------------------------------------------------------------------------
+ */
+
+struct series;
+struct registry {
+    struct series **items;
+    size_t count, cap;
+};
+struct label {
+    const char *name, *value;
+};
+void registry_release(struct registry *r);
+void registry_set(struct registry *r, const char *family, const struct label *labels, size_t count,
+                  double value);
+void registry_add(struct registry *r, const char *family, const struct label *labels, size_t count,
+                  double value);
+/* A histogram with Prometheus' default buckets. */
+void registry_observe(struct registry *r, const char *family, const struct label *labels,
+                      size_t count, double seconds);
+/* Forget every series with this value of a label. */
+void registry_forget(struct registry *r, const char *family, const struct label *labels,
+                     size_t count);
+void registry_write(const struct registry *r, struct strbuf *out);
+
+/* ---- the operator -------------------------------------------------------------------------------
+ */
+
+struct operator
+{
+    struct operator_options o;
+    struct workload_options workload;
+    struct feed *feeds;
+    struct feed *canaries, *templates, *providers;
+    struct job **jobs;
+    size_t job_count, job_cap;
+    struct mark *marks;
+    size_t mark_count, mark_cap;
+    uint64_t spare_mark; /* counted when memory is out: quiet ticks end */
+    struct config_memo *memos;
+    size_t memo_count, memo_cap;
+    struct registry registry;
+    struct events *events;
+    struct lease *lease;
+    uint64_t lease_task, schedule_task;
+    struct gate wake; /* something to do for the scheduler */
+    bool flushing, stopping, leading, deposed, synced, ended;
+    int64_t stop_by_ms; /* by mono_ms */
+    int64_t next_pass_ms;
+    size_t running; /* ticks under way */
+    int64_t last_sync_ms;
+    uint64_t asks[ASK_KIND_COUNT];
+    struct series_time {
+        uint64_t count;
+        double sum;
+    } tick_seconds, queue_seconds;
+    uint64_t ticks, skipped_ticks;
+    char *lease_identity;
+};
+
+/* A tick under way, or the sync of one Canary. */
+struct tick {
+    struct operator* op;
+    struct job *job;
+    struct arena *arena;
+    struct canary decoded;
+    const struct spec *spec;
+    cJSON *canary; /* as loaded; session cookies move in its status */
+    cJSON *latest; /* the answer of our last write to it, or NULL */
+    cJSON *apex_metadata;
+    struct workload_metadata metadata;
+    cJSON *ports;
+    bool fresh; /* read past the caches: somebody else wrote meanwhile */
+    bool wrote, spoke;
+    char checksum[16];
+    struct strbuf text; /* of the last answer */
+    struct status status;
+    int64_t began_ms;
+};
+
+/* world.c */
+struct feed *feed_find(struct operator* o, const struct resource *r, bool metadata_only);
+struct feed *feed_start(struct operator* o, const struct resource *r, bool metadata_only,
+                        void (*on_change)(void *ctx, enum watch_event type,
+                                          const struct kube_entry *entry));
+void feeds_stop(struct operator* o);
+bool feeds_ended(const struct operator* o);
+void feeds_free(struct operator* o);
+uint64_t *mark_of(struct operator* o, const char *ns);
+int world_get(void *self, const struct resource *r, const char *ns, const char *name,
+              cJSON **ret_object, struct strbuf *reterr_text);
+int world_config(void *self, const struct resource *r, const char *ns, const char *name,
+                 struct config_facts *ret_facts, struct strbuf *reterr_text);
+int world_write(void *self, const struct router_write *write, struct strbuf *reterr_text);
+int secret_value(struct tick *t, const char *ns, const char *name, cJSON **ret_secret,
+                 struct strbuf *reterr_text);
+
+/* perform.c */
+void perform(struct tick *t, const struct ask *ask, struct answer *answer);
+/* measure.c */
+void measure_metric(struct tick *t, const struct ask *ask, struct answer *answer);
+void measure_open(struct tick *t, struct answer *answer);
+void measure_available(struct tick *t, struct answer *answer);
+/* status.c */
+revision_t revision_of(const char *text);
+revision_t revision_of_configs(const cJSON *configs);
+void status_read(const cJSON *canary, struct status *ret_status);
+uint32_t memory_read(const cJSON *canary);
+void checksum_read(const cJSON *canary, char out[16]);
+int status_save(struct tick *t, const struct save *save, struct answer *answer);
+int status_initialize(struct tick *t);
+int status_save_cookies(struct tick *t, struct strbuf *reterr_text);
+/* A revision recorded by Flagger cannot be compared with ours: at rest, what runs now is taken as
+ * it. */
+int status_adopt(struct tick *t);
+int finalizer_set(struct tick *t, bool wanted, struct strbuf *reterr_text);
+/* emit.c */
+void emit(struct tick *t, const struct step *step);
+void emit_event(struct tick *t, enum event_level level, const char *phase, const char *message);
+/* log.c */
+void op_log(const struct operator* o, enum log_level level, const char *caller, const char *canary,
+            const char *format, ...) __attribute__((format(printf, 5, 6)));
+#define LOG_STRING2(x) #x
+#define LOG_STRING(x) LOG_STRING2(x)
+#define HERE __FILE__ ":" LOG_STRING(__LINE__)
+/* schedule.c */
+void job_name(const struct job *j, struct strbuf *out);
+/* sync.c */
+bool tick_open(struct tick *t, struct job *j);
+void tick_close(struct tick *t);
+void job_sync(struct job *j);
+void job_tick(struct job *j, enum tick_kind kind);
+void job_command_done(struct tick *t);
+
+#endif

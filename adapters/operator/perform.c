@@ -1,0 +1,497 @@
+/* The engine's asks, performed: one function for each, and the table of them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/hook/hook.h"
+#include "adapters/operator/internal.h"
+#include "adapters/router/build.h"
+#include "adapters/router/service.h"
+
+typedef void perform_one(struct tick *t, const struct ask *ask, struct answer *answer);
+typedef int build_one(struct tick *t, const struct ask *ask, struct router_result *ret_result);
+
+/* ---- writes ------------------------------------------------------------------------------------
+ */
+
+#define CONFLICTS_MAX 5
+#define CONFLICT_PAUSE_MS 10
+
+/* Session cookies of a router's answer, as status fields. */
+static void set_cookie(cJSON *status, const char *name, const char *value)
+{
+    if (value && *value)
+        build_set(status, name, build_str(value));
+    else
+        json_remove(status, name);
+}
+
+static int keep_cookies(struct tick *t, const struct router_result *result)
+{
+    cJSON *status = build_child(t->canary, "status");
+
+    if (!result->cookies_changed)
+        return 0;
+    set_cookie(status, "sessionAffinityCookie", result->cookies.session);
+    set_cookie(status, "previousSessionAffinityCookie", result->cookies.previous);
+    set_cookie(status, "primarySessionAffinityCookie", result->cookies.primary);
+    /* Saved before they are used: a crash must not lose anybody's session. */
+    return t->op->o.as_flagger ? 0 : status_save_cookies(t, &t->text);
+}
+
+static int write_once(struct tick *t, const struct ask *ask, build_one *build)
+{
+    struct router_writer writer = {t, world_write};
+    struct router_result result;
+    int code;
+
+    strbuf_clear(&t->text);
+    build(t, ask, &result);
+    code = keep_cookies(t, &result);
+    if (code == 0)
+        code = router_apply(&result, &writer, &t->text);
+    if (result.log.len > 0)
+        op_log(t->op, LEVEL_WARN, HERE, NULL, "%s", strbuf_str(&result.log));
+    router_result_release(&result);
+    return code;
+}
+
+/*
+ * Build, write, and when somebody else wrote meanwhile do it again on what is there now. The ask is
+ * still the current one all the time, so its change may land.
+ */
+static void perform_writes(struct tick *t, const struct ask *ask, struct answer *answer,
+                           build_one *build)
+{
+    const struct clock *clock = t->op->o.clock;
+    int code = write_once(t, ask, build);
+
+    for (int attempt = 1; code == -EAGAIN && attempt < CONFLICTS_MAX; attempt++) {
+        clock->sleep_ms(clock->self, CONFLICT_PAUSE_MS);
+        t->fresh = true;
+        code = write_once(t, ask, build);
+        t->fresh = false;
+    }
+    answer->outcome = code == 0 ? OUTCOME_OK : OUTCOME_RETRY;
+}
+
+/* ---- requests to the builders ------------------------------------------------------------------
+ */
+
+struct requests {
+    struct router_world world;
+    struct router_options router_options;
+    struct router_request router;
+    struct workload_options workload_options;
+    struct workload_request workload;
+};
+
+static uint64_t draw(void *self)
+{
+    const struct clock *clock = self;
+
+    return clock->random(clock->self);
+}
+
+static void requests_init(struct tick *t, struct requests *r)
+{
+    const struct operator_options *o = &t->op->o;
+    const struct clock *clock = o->clock;
+
+    memset(r, 0, sizeof(*r));
+    r->world = (struct router_world){t, world_get};
+    r->router_options = (struct router_options){
+        .set_owner_references = !o->separate_mesh,
+        .ingress_class = o->ingress_class,
+        .ingress_annotations_prefix = o->ingress_annotations_prefix,
+        .selector_label = t->metadata.label && *t->metadata.label ? t->metadata.label : NULL,
+        .selector_value = t->metadata.value && *t->metadata.value ? t->metadata.value : NULL,
+        .apex_metadata = t->apex_metadata,
+        .quirks = o->quirks,
+        .random = draw,
+    };
+    memcpy(&r->router_options.random_self, &clock, sizeof(clock));
+    r->router =
+        (struct router_request){t->canary, t->spec->provider, &r->router_options, &r->world};
+    r->workload_options = t->op->workload;
+    r->workload_options.config_self = t;
+    r->workload = (struct workload_request){t->canary, &r->workload_options, &r->world,
+                                            clock->wall_ms(clock->self)};
+}
+
+/* Services belong to this cluster even when the mesh does not. */
+static void requests_for_services(struct tick *t, struct requests *r)
+{
+    requests_init(t, r);
+    r->router_options.set_owner_references = true;
+}
+
+static int read_metadata(struct tick *t, struct router_result *ret_result)
+{
+    struct requests r;
+    int code;
+
+    requests_init(t, &r);
+    workload_metadata_release(&t->metadata);
+    json_free(t->ports);
+    t->ports = NULL;
+    code = workload_metadata(&r.workload, &t->metadata, ret_result);
+    if (code == 0) {
+        requests_init(t, &r);
+        t->ports = service_discover_ports(&r.router, t->metadata.pod_spec);
+    }
+    return code;
+}
+
+/* ---- set-up ------------------------------------------------------------------------------------
+ */
+
+static void perform_load(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    cJSON *canary = kube_cache_read(t->op->canaries->cache, t->job->ns, t->job->name);
+
+    (void)ask;
+    if (canary == NULL) {
+        strbuf_addf(&t->text, "canary.flagger.app \"%s\" not found", t->job->name);
+        answer->outcome = OUTCOME_FAILED;
+        return;
+    }
+    json_free(t->canary);
+    json_free(t->latest);
+    t->canary = canary;
+    t->latest = NULL;
+    if (!t->op->o.as_flagger && status_adopt(t) == 0 && t->latest) {
+        json_free(t->canary);
+        t->canary = t->latest;
+        t->latest = NULL;
+    }
+    status_read(t->canary, &t->status);
+    checksum_read(t->canary, t->checksum);
+    answer->status = &t->status;
+}
+
+static int build_services(struct tick *t, const struct ask *ask, struct router_result *ret_result)
+{
+    struct requests r;
+    int code = read_metadata(t, ret_result);
+
+    (void)ask;
+    if (code != 0)
+        return code;
+    router_result_release(ret_result);
+    requests_for_services(t, &r);
+    return service_initialize(&r.router, t->ports, ret_result);
+}
+
+static void perform_services(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    perform_writes(t, ask, answer, build_services);
+}
+
+static void perform_providers(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    (void)ask;
+    measure_available(t, answer);
+}
+
+static void answer_readiness(struct tick *t, bool canary, struct answer *answer)
+{
+    static const uint8_t outcomes[] = {OUTCOME_OK, OUTCOME_RETRY, OUTCOME_FAILED};
+    struct workload_readiness readiness;
+    struct requests r;
+
+    requests_init(t, &r);
+    workload_ready(&r.workload, canary, &readiness);
+    strbuf_clear(&t->text);
+    strbuf_adds(&t->text, strbuf_str(&readiness.text));
+    answer->outcome = outcomes[readiness.state];
+    answer->no_pods = readiness.no_pods;
+    strbuf_release(&readiness.text);
+}
+
+static int build_primary(struct tick *t, const struct ask *ask, struct router_result *ret_result)
+{
+    struct requests r;
+
+    (void)ask;
+    requests_init(t, &r);
+    return workload_initialize(&r.workload, ret_result);
+}
+
+static void perform_primary_init(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    perform_writes(t, ask, answer, build_primary);
+    if (answer->outcome == OUTCOME_OK && ask->flag)
+        answer_readiness(t, false, answer);
+}
+
+static int build_scaler(struct tick *t, const struct ask *ask, struct router_result *ret_result)
+{
+    struct requests r;
+
+    requests_init(t, &r);
+    return ask->kind == ASK_SCALER_PAUSE    ? scaler_pause(&r.workload, ret_result)
+           : ask->kind == ASK_SCALER_RESUME ? scaler_resume(&r.workload, ret_result)
+                                            : scaler_reconcile(&r.workload, ask->flag, ret_result);
+}
+
+static void perform_scaler(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    perform_writes(t, ask, answer, build_scaler);
+}
+
+static int build_apex(struct tick *t, const struct ask *ask, struct router_result *ret_result)
+{
+    struct requests r;
+
+    (void)ask;
+    requests_for_services(t, &r);
+    return service_reconcile(&r.router, t->ports, ret_result);
+}
+
+static void perform_apex(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    struct requests r;
+
+    perform_writes(t, ask, answer, build_apex);
+    requests_for_services(t, &r);
+    json_free(t->apex_metadata);
+    t->apex_metadata = service_apex_metadata(&r.router);
+}
+
+static int build_routes(struct tick *t, const struct ask *ask, struct router_result *ret_result)
+{
+    struct routing routing = {ask->primary, ask->canary, ask->flag};
+    struct requests r;
+
+    requests_init(t, &r);
+    return ask->kind == ASK_ROUTES_SET ? router_set(&r.router, &routing, ret_result)
+                                       : router_reconcile(&r.router, ret_result);
+}
+
+static void perform_routes(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    perform_writes(t, ask, answer, build_routes);
+}
+
+/* ---- facts -------------------------------------------------------------------------------------
+ */
+
+static void perform_target(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    char hash[WORKLOAD_HASH_SIZE];
+    struct requests r;
+
+    (void)ask;
+    requests_init(t, &r);
+    if (workload_revision(&r.workload, hash, &t->text) == 0)
+        answer->target = revision_of(hash);
+    else
+        answer->outcome = OUTCOME_RETRY;
+}
+
+static void perform_configs(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    cJSON *configs = NULL;
+    struct requests r;
+
+    (void)ask;
+    requests_init(t, &r);
+    if (!t->spec->tracks_configs)
+        answer->configs = t->status.configs;
+    else if (workload_configs(&r.workload, &configs, &t->text) == 0)
+        answer->configs = revision_of_configs(configs);
+    else
+        answer->outcome = OUTCOME_RETRY;
+    json_free(configs);
+}
+
+static void perform_ready(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    answer_readiness(t, ask->kind == ASK_CANARY_READY, answer);
+}
+
+static void perform_routes_get(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    struct router_result result;
+    struct routing routing = {0, 0, false};
+    struct requests r;
+
+    (void)ask;
+    requests_init(t, &r);
+    if (router_get(&r.router, &routing, &result) == 0) {
+        answer->primary = (int32_t)routing.primary;
+        answer->canary = (int32_t)routing.canary;
+        answer->mirrored = routing.mirror;
+    } else {
+        answer->outcome = OUTCOME_RETRY;
+        strbuf_adds(&t->text, strbuf_str(&result.error));
+    }
+    router_result_release(&result);
+}
+
+static void perform_hook(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    const struct hook_spec *h;
+    struct hook_payload payload;
+    struct hook_pair *pairs;
+    struct strbuf body = STRBUF_INIT;
+    struct hook_answer got;
+    struct hook_call call;
+
+    t->spoke = true;
+    if (ask->index >= t->spec->analysis.hook_count || t->op->o.dry_run)
+        return;
+    h = &t->spec->analysis.hooks[ask->index];
+    pairs = arena_alloc(t->arena, (h->metadata_count + 1) * sizeof(*pairs));
+    for (uint32_t i = 0; pairs && i < h->metadata_count; i++)
+        pairs[i] = (struct hook_pair){h->metadata[i].name, h->metadata[i].value};
+    payload = (struct hook_payload){t->job->name, t->job->ns, phase_name((enum phase)ask->phase),
+                                    t->checksum,  pairs,      pairs ? h->metadata_count : 0};
+    hook_body(&payload, &body);
+    call = (struct hook_call){.url = h->url,
+                              .timeout = h->timeout,
+                              .short_timeout_is_default = true,
+                              .retries = h->retries,
+                              .disable_tls = h->disable_tls,
+                              .body = strbuf_str(&body),
+                              .body_len = body.len};
+    hook_perform(&call, t->op->o.web, t->op->o.clock, t->arena, &got);
+    if (!got.ok) {
+        answer->outcome = OUTCOME_RETRY;
+        strbuf_adds(&t->text, got.text);
+        if (spec_deviates(t->spec, DEV_HOOK_ERROR_BODY) && !got.from_body && got.status > 0)
+            strbuf_addf(&t->text, " (status %d)", got.status);
+    }
+    strbuf_release(&body);
+}
+
+static void perform_metrics_open(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    (void)ask;
+    t->spoke = true;
+    measure_open(t, answer);
+}
+
+/* ---- effects -----------------------------------------------------------------------------------
+ */
+
+static int build_workload(struct tick *t, const struct ask *ask, struct router_result *ret_result)
+{
+    struct requests r;
+
+    requests_init(t, &r);
+    return ask->kind == ASK_PROMOTE      ? workload_promote(&r.workload, ret_result)
+           : ask->kind == ASK_SCALE_UP   ? workload_scale_up(&r.workload, ret_result)
+           : ask->kind == ASK_SCALE_ZERO ? workload_scale_zero(&r.workload, ret_result)
+                                         : workload_revert(&r.workload, ret_result);
+}
+
+static void perform_workload(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    perform_writes(t, ask, answer, build_workload);
+}
+
+static void perform_save(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    if (status_save(t, &ask->save, answer) != 0)
+        answer->outcome = OUTCOME_RETRY;
+}
+
+static int build_service_finalize(struct tick *t, const struct ask *ask,
+                                  struct router_result *ret_result)
+{
+    struct requests r;
+    int code = read_metadata(t, ret_result);
+
+    (void)ask;
+    if (code != 0)
+        return code;
+    router_result_release(ret_result);
+    requests_for_services(t, &r);
+    return service_finalize(&r.router, t->ports, ret_result);
+}
+
+static int build_router_finalize(struct tick *t, const struct ask *ask,
+                                 struct router_result *ret_result)
+{
+    struct requests r;
+
+    (void)ask;
+    requests_init(t, &r);
+    return router_finalize(&r.router, ret_result);
+}
+
+static void perform_revert_router(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    struct strbuf why = STRBUF_INIT;
+
+    perform_writes(t, ask, answer, build_service_finalize);
+    if (answer->outcome != OUTCOME_OK) {
+        strbuf_addf(&why, "failed revert router: %s", strbuf_str(&t->text));
+    } else {
+        perform_writes(t, ask, answer, build_router_finalize);
+        if (answer->outcome != OUTCOME_OK)
+            strbuf_addf(&why, "failed to revert mesh: meshRouter.Finlize failed: %s",
+                        strbuf_str(&t->text));
+    }
+    if (why.len > 0) {
+        strbuf_clear(&t->text);
+        strbuf_adds(&t->text, strbuf_str(&why));
+    }
+    strbuf_release(&why);
+}
+
+static void perform_finalizer_remove(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    (void)ask;
+    if (finalizer_set(t, false, &t->text) != 0)
+        answer->outcome = OUTCOME_RETRY;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------
+ */
+
+static perform_one *const performers[ASK_KIND_COUNT] = {
+    [ASK_LOAD] = perform_load,
+    [ASK_SERVICES] = perform_services,
+    [ASK_PROVIDERS] = perform_providers,
+    [ASK_PRIMARY_INIT] = perform_primary_init,
+    [ASK_SCALER_PRIMARY] = perform_scaler,
+    [ASK_SCALER_PAUSE] = perform_scaler,
+    [ASK_SCALER_RESUME] = perform_scaler,
+    [ASK_APEX] = perform_apex,
+    [ASK_ROUTES_RECONCILE] = perform_routes,
+    [ASK_TARGET] = perform_target,
+    [ASK_CONFIGS] = perform_configs,
+    [ASK_PRIMARY_READY] = perform_ready,
+    [ASK_CANARY_READY] = perform_ready,
+    [ASK_ROUTES_GET] = perform_routes_get,
+    [ASK_HOOK] = perform_hook,
+    [ASK_METRICS_OPEN] = perform_metrics_open,
+    [ASK_METRIC] = measure_metric,
+    [ASK_ROUTES_SET] = perform_routes,
+    [ASK_SCALE_UP] = perform_workload,
+    [ASK_SCALE_ZERO] = perform_workload,
+    [ASK_PROMOTE] = perform_workload,
+    [ASK_SAVE] = perform_save,
+    [ASK_REVERT_TARGET] = perform_workload,
+    [ASK_REVERT_ROUTER] = perform_revert_router,
+    [ASK_FINALIZER_REMOVE] = perform_finalizer_remove,
+};
+
+void perform(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    const struct clock *clock = t->op->o.clock;
+
+    memset(answer, 0, sizeof(*answer));
+    answer->id = ask->id;
+    strbuf_clear(&t->text);
+    t->op->asks[ask->kind]++;
+    if (ask->wait_ms > 0)
+        clock->sleep_ms(clock->self, ask->wait_ms);
+    if (performers[ask->kind])
+        performers[ask->kind](t, ask, answer);
+    answer->text = strbuf_str(&t->text);
+    answer->text_len = (uint32_t)t->text.len;
+}

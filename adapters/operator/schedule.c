@@ -1,0 +1,643 @@
+/* Which Canary's turn it is: jobs, the scheduler, leadership, start and stop. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/operator/internal.h"
+#include "adapters/router/build.h"
+
+#define RESYNC_MS 30000 /* a failed finalization is tried again */
+
+static int64_t now_ms(const struct operator* o)
+{
+    return o->o.clock->mono_ms(o->o.clock->self);
+}
+
+void job_name(const struct job *j, struct strbuf *out)
+{
+    strbuf_addf(out, "%s.%s", j->name, j->ns);
+}
+
+/* ---- the list of jobs --------------------------------------------------------------------------
+ */
+
+static struct job *job_find(const struct operator* o, const char *ns, const char *name)
+{
+    for (size_t i = 0; i < o->job_count; i++) {
+        struct job *j = o->jobs[i];
+
+        if (!j->gone && strcmp(j->name, name) == 0 && strcmp(j->ns, ns) == 0)
+            return j;
+    }
+    return NULL;
+}
+
+static struct job *job_add(struct operator* o, const char *ns, const char *name)
+{
+    struct job *j = calloc(1, sizeof(*j));
+
+    if (o->job_count == o->job_cap) {
+        size_t cap = o->job_cap ? o->job_cap * 2 : 16;
+        struct job **jobs = realloc(o->jobs, cap * sizeof(struct job *));
+
+        if (jobs == NULL) {
+            free(j);
+            return NULL;
+        }
+        o->jobs = jobs;
+        o->job_cap = cap;
+    }
+    if (j == NULL)
+        return NULL;
+    j->op = o;
+    j->ns = strdup(ns);
+    j->name = strdup(name);
+    j->next_ms = j->finalize_ms = INT64_MAX;
+    rollout_init(&j->rollout);
+    if (j->ns == NULL || j->name == NULL) {
+        free(j->ns);
+        free(j->name);
+        free(j);
+        return NULL;
+    }
+    o->jobs[o->job_count++] = j;
+    return j;
+}
+
+static void job_free(struct job *j)
+{
+    free(j->ns);
+    free(j->name);
+    free(j->spec_text);
+    free(j->service_name);
+    free(j);
+}
+
+static void jobs_sweep(struct operator* o)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < o->job_count; i++) {
+        if (o->jobs[i]->gone && !o->jobs[i]->running)
+            job_free(o->jobs[i]);
+        else
+            o->jobs[kept++] = o->jobs[i];
+    }
+    o->job_count = kept;
+}
+
+/* ---- what the watch brings ---------------------------------------------------------------------
+ */
+
+static bool has_finalizer(const cJSON *canary)
+{
+    const cJSON *list = json_at(canary, "metadata", "finalizers", NULL);
+
+    for (const cJSON *v = list ? list->child : NULL; v; v = v->next) {
+        if (cJSON_IsString(v) && strcmp(v->valuestring, FINALIZER_NAME) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A text that changes when the spec does. */
+static char *spec_text_of(const cJSON *canary)
+{
+    char *json = json_print_sorted(json_get(canary, "spec")), *text = NULL;
+    struct strbuf b = STRBUF_INIT;
+
+    if (json) {
+        strbuf_addf(&b, "%llx", (unsigned long long)revision_of(json));
+        text = strbuf_detach(&b);
+    }
+    free(json);
+    return text;
+}
+
+static void job_changed(struct job *j, const cJSON *canary)
+{
+    const cJSON *metadata = json_get(canary, "metadata");
+    char *text = spec_text_of(canary);
+    bool deleting = json_str(metadata, "deletionTimestamp") != NULL,
+         revert = json_bool(json_get(canary, "spec"), "revertOnDeletion", false);
+
+    if (text == NULL || j->spec_text == NULL || strcmp(text, j->spec_text) != 0 ||
+        (!deleting && revert && !has_finalizer(canary)))
+        j->needs_sync = true;
+    free(j->spec_text);
+    j->spec_text = text;
+    if (deleting) {
+        j->next_ms = INT64_MAX;
+        if (has_finalizer(canary) && j->finalize_ms == INT64_MAX)
+            j->finalize_ms = now_ms(j->op);
+    } else if (json_str(json_get(metadata, "annotations"), COMMAND_ANNOTATION)) {
+        j->has_command = true;
+        if (j->accepted && j->next_ms != INT64_MAX)
+            j->next_ms = now_ms(j->op);
+    }
+}
+
+static void forget_series(struct operator* o, const cJSON *canary, const char *ns)
+{
+    const char *target = json_text(json_at(canary, "spec", "targetRef", NULL), "name");
+    struct label labels[] = {{"name", target}, {"namespace", ns}};
+
+    if (o->o.as_flagger)
+        return; /* Flagger's series stay for ever */
+    registry_forget(&o->registry, "flagger_canary_status", labels, 2);
+    registry_forget(&o->registry, "flagger_canary_metric_analysis", labels, 2);
+    registry_forget(&o->registry, "flagger_canary_duration_seconds", labels, 2);
+}
+
+static void on_canary_change(void *ctx, enum watch_event type, const struct kube_entry *entry)
+{
+    struct feed *f = ctx;
+    struct operator* o = f->op;
+    struct job *j = job_find(o, entry->ns, entry->name);
+    cJSON *canary = json_parse(entry->json, entry->json_len, NULL);
+
+    ++*mark_of(o, entry->ns);
+    f->failing = false;
+    gate_notify(o->o.tasks, &f->changed);
+    if (type == WATCH_DELETED) {
+        op_log(o, LEVEL_INFO, HERE, NULL, "Deleting %s.%s from cache", entry->name, entry->ns);
+        if (j)
+            j->gone = true;
+        forget_series(o, canary, entry->ns);
+    } else if (canary) {
+        if (j == NULL)
+            j = job_add(o, entry->ns, entry->name);
+        if (j)
+            job_changed(j, canary);
+    }
+    json_free(canary);
+    gate_notify(o->o.tasks, &o->wake);
+}
+
+/* ---- running -----------------------------------------------------------------------------------
+ */
+
+static bool tick_is_due(const struct job *j, int64_t now)
+{
+    return j->accepted && j->next_ms <= now;
+}
+
+static bool is_due(const struct job *j, int64_t now)
+{
+    if (j->gone || j->running)
+        return false;
+    return (j->needs_sync && j->finalize_ms == INT64_MAX) || j->finalize_ms <= now ||
+           tick_is_due(j, now);
+}
+
+/* The tick after this one: one that was missed is made up for, more are dropped. */
+static void move_on(struct job *j, int64_t now)
+{
+    int64_t interval = j->interval_ms > 0 ? j->interval_ms : 60000;
+
+    if (j->next_ms == INT64_MAX)
+        return;
+    j->next_ms += interval;
+    if (j->next_ms + interval <= now)
+        j->next_ms += (now - j->next_ms) / interval * interval;
+}
+
+static void finalize(struct job *j)
+{
+    const struct kube_entry *entry;
+    cJSON *canary;
+
+    j->finalize_ms = INT64_MAX;
+    if (j->needs_sync) { /* the sync failed before, and is tried again */
+        job_sync(j);
+        if (j->needs_sync || j->finalize_ms != INT64_MAX)
+            return;
+    }
+    entry = kube_cache_get(j->op->canaries->cache, j->ns, j->name);
+    canary = entry ? json_parse(entry->json, entry->json_len, NULL) : NULL;
+    if (canary && json_str(json_get(canary, "metadata"), "deletionTimestamp") &&
+        has_finalizer(canary)) {
+        job_tick(j, TICK_FINALIZE);
+        if (!j->gone)
+            j->finalize_ms = now_ms(j->op) + RESYNC_MS;
+    }
+    json_free(canary);
+}
+
+static void run_job(void *arg)
+{
+    struct job *j = arg;
+    struct operator* o = j->op;
+    int64_t now = now_ms(o);
+
+    if (!task_is_cancelled(o->o.tasks)) {
+        if (j->needs_sync && j->finalize_ms == INT64_MAX)
+            job_sync(j);
+        if (!j->gone && j->finalize_ms <= now)
+            finalize(j);
+        if (!j->gone && tick_is_due(j, now)) {
+            o->queue_seconds.count++;
+            o->queue_seconds.sum += (double)(now - j->next_ms) / 1000;
+            job_tick(j, TICK_ANALYSIS);
+            move_on(j, now_ms(o));
+        }
+    }
+    j->running = false;
+    o->running--;
+    gate_notify(o->o.tasks, &o->wake);
+}
+
+/* Nothing has changed since a tick that changed nothing: it would do so again. */
+static bool may_skip(const struct job *j, int64_t now)
+{
+    return j->quiet && !j->needs_sync && !j->has_command && j->finalize_ms == INT64_MAX &&
+           tick_is_due(j, now) && *mark_of(j->op, j->ns) == j->quiet_mark;
+}
+
+static void start_due(struct operator* o, int64_t now)
+{
+    for (size_t i = 0; i < o->job_count && o->running < o->o.ticks_max; i++) {
+        struct job *j = o->jobs[i];
+
+        if (!is_due(j, now))
+            continue;
+        if (may_skip(j, now)) {
+            o->skipped_ticks++;
+            move_on(j, now);
+            continue;
+        }
+        j->running = true;
+        o->running++;
+        if (task_spawn(o->o.tasks, run_job, j) == 0) {
+            j->running = false;
+            o->running--;
+            return;
+        }
+    }
+}
+
+static int64_t next_due(const struct operator* o)
+{
+    int64_t due = INT64_MAX;
+
+    for (size_t i = 0; i < o->job_count; i++) {
+        const struct job *j = o->jobs[i];
+
+        if (j->running || j->gone)
+            continue;
+        if (j->accepted && j->next_ms < due)
+            due = j->next_ms;
+        if (j->finalize_ms < due)
+            due = j->finalize_ms;
+    }
+    return due;
+}
+
+static bool may_work(const struct operator* o)
+{
+    return o->synced && !o->stopping && (!o->o.leader_election || o->leading);
+}
+
+static void look_around(struct operator* o, int64_t now)
+{
+    if (!o->synced && kube_cache_has_synced(o->canaries->cache) &&
+        (kube_cache_has_synced(o->templates->cache) || o->templates->failing) &&
+        (kube_cache_has_synced(o->providers->cache) || o->providers->failing)) {
+        o->synced = true;
+        op_log(o, LEVEL_INFO, HERE, NULL, "Started operator workers");
+    }
+    while (o->next_pass_ms <= now)
+        o->next_pass_ms += o->o.control_loop_ms;
+}
+
+/* ---- the end -----------------------------------------------------------------------------------
+ */
+
+static void release_lease(struct operator* o)
+{
+    struct kube_error error;
+
+    if (o->lease == NULL)
+        return;
+    lease_stop(o->lease);
+    task_cancel(o->o.tasks, o->lease_task);
+    task_join(o->o.tasks, o->lease_task, 3000);
+    if (lease_is_held(o->lease))
+        lease_release(o->lease, &error);
+}
+
+static void wind_up(struct operator* o)
+{
+    op_log(o, LEVEL_INFO, HERE, NULL, "Shutting down operator workers");
+    while (o->running > 0 && now_ms(o) < o->stop_by_ms)
+        gate_wait(o->o.tasks, &o->wake, o->stop_by_ms - now_ms(o));
+    if (events_pending(o->events) > 0 && !o->flushing)
+        events_flush(o->events);
+    release_lease(o);
+    feeds_stop(o);
+    tasks_cancel_all(o->o.tasks);
+    while (o->running > 0 || !feeds_ended(o) || o->flushing) {
+        if (gate_wait(o->o.tasks, &o->wake, 1000) == -ECANCELED)
+            break;
+    }
+    o->ended = true;
+}
+
+static void run_schedule(void *arg)
+{
+    struct operator* o = arg;
+
+    while (!o->stopping && !task_is_cancelled(o->o.tasks)) {
+        int64_t now = now_ms(o), due, wait = 1000;
+
+        look_around(o, now);
+        jobs_sweep(o);
+        if (may_work(o)) {
+            start_due(o, now);
+            due = o->running < o->o.ticks_max ? next_due(o) : INT64_MAX;
+            wait = due == INT64_MAX ? 60000 : due > now ? due - now : 1;
+        }
+        if (gate_wait(o->o.tasks, &o->wake, wait) == -ECANCELED)
+            break;
+    }
+    wind_up(o);
+}
+
+/* ---- leadership --------------------------------------------------------------------------------
+ */
+
+static void on_lead(void *ctx)
+{
+    struct operator* o = ctx;
+
+    op_log(o, LEVEL_INFO, HERE, NULL, "Acting as elected leader");
+    o->leading = true;
+    for (size_t i = 0; i < o->job_count; i++) {
+        o->jobs[i]->needs_sync = true;
+        o->jobs[i]->loaded = false; /* another one may have moved it on */
+    }
+    gate_notify(o->o.tasks, &o->wake);
+}
+
+static void on_lost(void *ctx)
+{
+    struct operator* o = ctx;
+
+    if (!o->stopping) {
+        op_log(o, LEVEL_INFO, HERE, NULL, "Leadership lost");
+        o->deposed = true;
+        operator_stop(o, 0);
+    }
+    o->leading = false;
+}
+
+static void on_leader(void *ctx, const char *identity)
+{
+    struct operator* o = ctx;
+
+    if (*identity && strcmp(identity, o->o.identity) != 0)
+        op_log(o, LEVEL_INFO, HERE, NULL, "Another instance has been elected as leader: %s",
+               identity);
+}
+
+static bool may_write(void *ctx)
+{
+    const struct operator* o = ctx;
+
+    return o->lease == NULL || lease_is_held(o->lease);
+}
+
+static void run_lease(void *arg)
+{
+    struct operator* o = arg;
+
+    lease_run(o->lease);
+    gate_notify(o->o.tasks, &o->wake);
+}
+
+static bool start_election(struct operator* o)
+{
+    struct lease_options options = {.ns = o->o.lease_ns ? o->o.lease_ns : "kube-system",
+                                    .name = "flagger-leader-election",
+                                    .identity = o->o.identity,
+                                    .on_started = on_lead,
+                                    .on_lost = on_lost,
+                                    .on_leader = on_leader,
+                                    .ctx = o};
+
+    o->lease = lease_new(o->o.kube, &options);
+    if (o->lease == NULL)
+        return false;
+    kube_client_guard(o->o.kube, may_write, o);
+    op_log(o, LEVEL_INFO, HERE, NULL,
+           "Starting leader election id: %s configmap: flagger-leader-election namespace: %s",
+           o->o.identity, options.ns);
+    o->lease_task = task_spawn(o->o.tasks, run_lease, o);
+    return o->lease_task != 0;
+}
+
+/* ---- events ------------------------------------------------------------------------------------
+ */
+
+static void run_flush(void *arg)
+{
+    struct operator* o = arg;
+
+    while (events_pending(o->events) > 0 && events_flush(o->events) == 0)
+        ;
+    o->flushing = false;
+    gate_notify(o->o.tasks, &o->wake);
+}
+
+static void on_pending(void *ctx)
+{
+    struct operator* o = ctx;
+
+    if (o->flushing)
+        return;
+    o->flushing = task_spawn(o->o.tasks, run_flush, o) != 0;
+}
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static void set_defaults(struct operator_options *o)
+{
+    o->mesh_provider = o->mesh_provider ? o->mesh_provider : "istio";
+    o->metrics_server = o->metrics_server ? o->metrics_server : "http://prometheus:9090";
+    o->control_loop_ms = o->control_loop_ms > 0 ? o->control_loop_ms : 10000;
+    o->ticks_max = o->ticks_max ? o->ticks_max : 64;
+    o->version = o->version ? o->version : COALMINE_VERSION;
+    o->identity = o->identity ? o->identity : "coalmine";
+}
+
+static uint64_t draw(void *self)
+{
+    const struct operator* o = self;
+
+    return o->o.clock->random(o->o.clock->self);
+}
+
+struct operator* operator_new(const struct operator_options *options)
+{
+    struct operator* o = calloc(1, sizeof(*o));
+    struct event_options events = {.component = "flagger", .on_pending = on_pending, .ctx = o};
+
+    if (o == NULL)
+        return NULL;
+    o->o = *options;
+    set_defaults(&o->o);
+    o->workload = (struct workload_options){.selector_labels = o->o.selector_labels,
+                                            .include_prefixes = o->o.include_prefixes,
+                                            .no_config_tracking = o->o.no_config_tracking,
+                                            .as_flagger = o->o.as_flagger,
+                                            .random = draw,
+                                            .random_self = o,
+                                            .config = world_config};
+    o->events = events_new(o->o.kube, &events);
+    if (o->events == NULL) {
+        free(o);
+        return NULL;
+    }
+    return o;
+}
+
+void operator_free(struct operator* o)
+{
+    if (o == NULL)
+        return;
+    feeds_free(o);
+    events_free(o->events);
+    lease_free(o->lease);
+    registry_release(&o->registry);
+    for (size_t i = 0; i < o->job_count; i++)
+        job_free(o->jobs[i]);
+    for (size_t i = 0; i < o->mark_count; i++)
+        free(o->marks[i].ns);
+    for (size_t i = 0; i < o->memo_count; i++) {
+        free(o->memos[i].key);
+        free(o->memos[i].version);
+    }
+    free(o->jobs);
+    free(o->marks);
+    free(o->memos);
+    free(o);
+}
+
+static const struct resource RESOURCE_CANARY = {"flagger.app", "v1beta1", "canaries", "Canary",
+                                                false};
+static const struct resource RESOURCE_METRIC_TEMPLATE = {
+    "flagger.app", "v1beta1", "metrictemplates", "MetricTemplate", false};
+static const struct resource RESOURCE_ALERT_PROVIDER = {"flagger.app", "v1beta1", "alertproviders",
+                                                        "AlertProvider", false};
+
+void operator_start(struct operator* o)
+{
+    o->next_pass_ms = now_ms(o) + o->o.control_loop_ms;
+    o->canaries = feed_start(o, &RESOURCE_CANARY, false, on_canary_change);
+    o->templates = feed_start(o, &RESOURCE_METRIC_TEMPLATE, false, NULL);
+    o->providers = feed_start(o, &RESOURCE_ALERT_PROVIDER, false, NULL);
+    if (!o->canaries || !o->templates || !o->providers)
+        abort();
+    if (o->o.leader_election && !start_election(o))
+        abort();
+    op_log(o, LEVEL_INFO, HERE, NULL, "Starting operator");
+    o->schedule_task = task_spawn(o->o.tasks, run_schedule, o);
+}
+
+void operator_stop(struct operator* o, int64_t grace_ms)
+{
+    if (o->stopping)
+        return;
+    o->stopping = true;
+    o->stop_by_ms = now_ms(o) + grace_ms;
+    gate_notify(o->o.tasks, &o->wake);
+}
+
+bool operator_was_deposed(const struct operator* o)
+{
+    return o->deposed;
+}
+
+bool operator_is_ready(const struct operator* o)
+{
+    return o->synced && !o->stopping &&
+           (o->lease == NULL || o->leading || *lease_holder(o->lease) != '\0');
+}
+
+size_t operator_canaries(const struct operator* o)
+{
+    return o->job_count;
+}
+
+/* ---- /metrics ----------------------------------------------------------------------------------
+ */
+
+static void write_totals(const struct operator* o, struct strbuf *out)
+{
+    strbuf_adds(out, "# HELP flagger_canary_total Canaries known, by namespace\n"
+                     "# TYPE flagger_canary_total gauge\n");
+    for (size_t m = 0; m < o->mark_count; m++) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < o->job_count; i++)
+            count += !o->jobs[i]->gone && strcmp(o->jobs[i]->ns, o->marks[m].ns) == 0;
+        if (count > 0)
+            strbuf_addf(out, "flagger_canary_total{namespace=\"%s\"} %zu\n", o->marks[m].ns, count);
+    }
+}
+
+static void write_summary(struct strbuf *out, const char *name, const char *help,
+                          const struct series_time *s)
+{
+    strbuf_addf(out, "# HELP %s %s\n# TYPE %s summary\n%s_sum %.6f\n%s_count %llu\n", name, help,
+                name, name, s->sum, name, (unsigned long long)s->count);
+}
+
+static void write_api(const struct operator* o, struct strbuf *out)
+{
+    const struct kube_counts *n = kube_client_counts(o->o.kube);
+
+    strbuf_adds(out, "# HELP coalmine_api_requests_total Requests sent to the API server\n"
+                     "# TYPE coalmine_api_requests_total counter\n");
+    for (unsigned v = 0; v < KUBE_VERB_COUNT; v++)
+        strbuf_addf(out, "coalmine_api_requests_total{verb=\"%s\"} %llu\n",
+                    kube_verb_name((enum kube_verb)v), (unsigned long long)n->requests[v]);
+    strbuf_adds(out, "# HELP coalmine_api_failures_total Requests without an answer or refused\n"
+                     "# TYPE coalmine_api_failures_total counter\n");
+    for (unsigned v = 0; v < KUBE_VERB_COUNT; v++)
+        strbuf_addf(out, "coalmine_api_failures_total{verb=\"%s\"} %llu\n",
+                    kube_verb_name((enum kube_verb)v), (unsigned long long)n->failures[v]);
+    strbuf_addf(out,
+                "# HELP coalmine_api_lease_requests_total Of the requests, those on Leases\n"
+                "# TYPE coalmine_api_lease_requests_total counter\n"
+                "coalmine_api_lease_requests_total %llu\n",
+                (unsigned long long)n->lease_requests);
+}
+
+void operator_write_metrics(const struct operator* o, struct strbuf *out)
+{
+    strbuf_addf(out,
+                "# HELP flagger_info Version and default provider\n# TYPE flagger_info gauge\n"
+                "flagger_info{version=\"%s\",mesh_provider=\"%s\"} 1\n",
+                o->o.version, o->o.mesh_provider);
+    write_totals(o, out);
+    registry_write(&o->registry, out);
+    strbuf_adds(out, "# HELP coalmine_asks_total What the engine asked for\n"
+                     "# TYPE coalmine_asks_total counter\n");
+    for (unsigned k = ASK_LOAD; k < ASK_KIND_COUNT; k++) {
+        if (o->asks[k])
+            strbuf_addf(out, "coalmine_asks_total{ask=\"%s\"} %llu\n",
+                        ask_kind_name((enum ask_kind)k), (unsigned long long)o->asks[k]);
+    }
+    strbuf_addf(out,
+                "# HELP coalmine_ticks_total Ticks run\n# TYPE coalmine_ticks_total counter\n"
+                "coalmine_ticks_total %llu\n"
+                "# HELP coalmine_ticks_skipped_total Ticks of canaries at rest, skipped because "
+                "nothing had changed\n# TYPE coalmine_ticks_skipped_total counter\n"
+                "coalmine_ticks_skipped_total %llu\n",
+                (unsigned long long)o->ticks, (unsigned long long)o->skipped_ticks);
+    write_summary(out, "coalmine_tick_seconds", "Time spent in ticks", &o->tick_seconds);
+    write_summary(out, "coalmine_tick_queue_seconds", "How late ticks began", &o->queue_seconds);
+    write_api(o, out);
+}

@@ -1,0 +1,322 @@
+/* One Canary at a time: looking at its spec, and running its ticks. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/operator/internal.h"
+#include "adapters/router/build.h"
+
+/* ---- opening -----------------------------------------------------------------------------------
+ */
+
+static bool decode(struct tick *t)
+{
+    struct canary_options options = {.mesh_provider = t->op->o.mesh_provider,
+                                     .cluster_name = t->op->o.cluster_name,
+                                     .no_config_tracking = t->op->o.no_config_tracking,
+                                     .deviations = t->op->o.deviations,
+                                     .lenient = true};
+    struct diags diags;
+    int code;
+
+    diags_init(&diags, t->arena);
+    code = canary_decode_json(t->arena, &diags, "", t->canary, &options, &t->decoded);
+    if (code != 0)
+        strbuf_addf(&t->text, "invalid canary spec: %s%s%s",
+                    diags.count && diags.items[0].path ? diags.items[0].path : "",
+                    diags.count && diags.items[0].path ? ": " : "",
+                    diags.count ? diags.items[0].what : "cannot be read");
+    diags_release(&diags);
+    t->spec = &t->decoded.spec;
+    return code == 0;
+}
+
+bool tick_open(struct tick *t, struct job *j)
+{
+    const struct clock *clock = j->op->o.clock;
+
+    memset(t, 0, sizeof(*t));
+    t->op = j->op;
+    t->job = j;
+    t->began_ms = clock->mono_ms(clock->self);
+    t->canary = kube_cache_read(j->op->canaries->cache, j->ns, j->name);
+    t->arena = arena_new(8u << 20);
+    if (t->canary == NULL || t->arena == NULL)
+        return false;
+    if (!decode(t))
+        return false;
+    checksum_read(t->canary, t->checksum);
+    return true;
+}
+
+void tick_close(struct tick *t)
+{
+    json_free(t->canary);
+    json_free(t->latest);
+    json_free(t->apex_metadata);
+    json_free(t->ports);
+    workload_metadata_release(&t->metadata);
+    strbuf_release(&t->text);
+    arena_free(t->arena);
+}
+
+/* ---- is the spec one that can be run? ----------------------------------------------------------
+ */
+
+static bool is_foreign(const struct tick *t, const char *ns)
+{
+    return t->op->o.no_cross_namespace_refs && ns && *ns && strcmp(ns, t->job->ns) != 0;
+}
+
+static bool blocked(struct tick *t, const char *what, const char *name, const char *ns)
+{
+    if (!is_foreign(t, ns))
+        return false;
+    strbuf_addf(
+        &t->text,
+        "invalid canary spec: can't access %s %s.%s, cross-namespace references are blocked", what,
+        name, ns);
+    return true;
+}
+
+static bool refs_are_blocked(struct tick *t)
+{
+    const struct analysis_spec *an = &t->spec->analysis;
+    const cJSON *upstream = json_at(t->canary, "spec", "upstreamRef", NULL);
+
+    if (blocked(t, "gloo upstream", json_text(upstream, "name"), json_text(upstream, "namespace")))
+        return true;
+    for (uint32_t i = 0; i < an->metric_count; i++) {
+        if (an->metrics[i].template_name &&
+            blocked(t, "metric template", an->metrics[i].template_name,
+                    an->metrics[i].template_namespace))
+            return true;
+    }
+    for (uint32_t i = 0; i < an->alert_count; i++) {
+        if (blocked(t, "alert provider", an->alerts[i].provider_name,
+                    an->alerts[i].provider_namespace))
+            return true;
+    }
+    return false;
+}
+
+static bool knative_is_wrong(struct tick *t)
+{
+    const cJSON *spec = json_get(t->canary, "spec"), *target = json_get(spec, "targetRef");
+    const char *provider = json_text(spec, "provider");
+    bool knative_target = t->spec->target_kind == TARGET_KNATIVE,
+         knative = strcmp(provider, "knative") == 0;
+
+    if (knative_target && !knative)
+        strbuf_addf(&t->text,
+                    "invalid canary spec: can't use %s provider with Knative Service as target",
+                    provider);
+    else if (knative && !knative_target)
+        strbuf_addf(&t->text,
+                    "invalid canary spec: can't use %s/%s as target if provider is set to knative",
+                    json_text(target, "apiVersion"), json_text(target, "kind"));
+    else if (knative_target && json_get(spec, "autoscalerRef"))
+        strbuf_adds(&t->text, "invalid canary spec: can't use autoscaler with Knative Service");
+    return t->text.len > 0;
+}
+
+static bool cookies_are_wrong(struct tick *t)
+{
+    const cJSON *affinity = json_at(t->canary, "spec", "analysis", "sessionAffinity", NULL);
+
+    if (*json_text(affinity, "cookieName") == '\0' ||
+        strcmp(json_text(affinity, "cookieName"), json_text(affinity, "primaryCookieName")) != 0)
+        return false;
+    strbuf_adds(&t->text,
+                "invalid canary spec: can't use the same cookie name for both primary and "
+                "cookie name; please update them to be different");
+    return true;
+}
+
+/* ---- sync: the spec is new or was edited --------------------------------------------------------
+ */
+
+static void refuse(struct tick *t)
+{
+    op_log(t->op, LEVEL_FAULT, HERE, NULL, "error syncing '%s/%s': %s", t->job->ns, t->job->name,
+           strbuf_str(&t->text));
+    if (!t->op->o.as_flagger && t->spec && t->canary) {
+        static const struct spec empty;
+
+        t->spec = &empty; /* what could not be read is not looked at again */
+        emit_event(t, LEVEL_WARNING, "", strbuf_str(&t->text));
+    }
+    t->job->accepted = false;
+    t->job->next_ms = INT64_MAX;
+}
+
+/* The first tick, and the ticks after the interval was edited. */
+static void plan_ticks(struct job *j, int64_t interval_ms)
+{
+    struct operator* o = j->op;
+    int64_t now = o->o.clock->mono_ms(o->o.clock->self);
+
+    if (j->next_ms == INT64_MAX)
+        j->next_ms = o->o.as_flagger ? o->next_pass_ms : now;
+    else if (j->interval_ms != interval_ms && o->o.as_flagger)
+        j->next_ms = o->next_pass_ms;
+    else if (j->interval_ms != interval_ms && j->next_ms > now + interval_ms)
+        j->next_ms = now + interval_ms;
+    j->interval_ms = interval_ms;
+}
+
+static void note_service_name(struct tick *t)
+{
+    const char *name = json_text(json_at(t->canary, "spec", "service", NULL), "name");
+    struct job *j = t->job;
+
+    if (j->service_name && *j->service_name && strcmp(j->service_name, name) != 0)
+        op_log(t->op, LEVEL_WARN, HERE, NULL,
+               "The service name changed to %s, remove %s objects to avoid routing conflicts", name,
+               j->service_name);
+    free(j->service_name);
+    j->service_name = strdup(name);
+}
+
+static int begin_canary(struct tick *t)
+{
+    bool wanted = t->spec->revert_on_deletion;
+    int code = 0;
+
+    if (json_get(json_get(t->canary, "status"), "conditions") == NULL)
+        code = status_initialize(t);
+    if (code == 0 && finalizer_set(t, wanted, &t->text) != 0)
+        op_log(t->op, LEVEL_FAULT, HERE, NULL,
+               "error syncing '%s/%s': unable to %s finalizer %s canary %s.%s: %s", t->job->ns,
+               t->job->name, wanted ? "add" : "remove", wanted ? "to" : "for", t->job->name,
+               t->job->ns, strbuf_str(&t->text));
+    return code;
+}
+
+/* Try again later: an API that failed once is no reason to forget a Canary. */
+#define SYNC_AGAIN_MS 5000
+
+void job_sync(struct job *j)
+{
+    struct tick t;
+
+    j->needs_sync = false;
+    if (!tick_open(&t, j)) {
+        if (t.canary != NULL)
+            refuse(&t);
+    } else if (json_str(json_get(t.canary, "metadata"), "deletionTimestamp")) {
+        j->accepted = true;
+        if (j->interval_ms == 0)
+            j->interval_ms = t.spec->analysis.interval_ms;
+    } else if (refs_are_blocked(&t) || knative_is_wrong(&t) || cookies_are_wrong(&t)) {
+        refuse(&t);
+    } else if (begin_canary(&t) != 0) {
+        const struct clock *clock = j->op->o.clock;
+
+        j->needs_sync = true;
+        j->finalize_ms = clock->mono_ms(clock->self) + SYNC_AGAIN_MS;
+    } else {
+        j->accepted = true;
+        j->quiet = false;
+        note_service_name(&t);
+        plan_ticks(j, t.spec->analysis.interval_ms);
+        op_log(j->op, LEVEL_INFO, HERE, NULL, "Synced %s/%s", j->ns, j->name);
+    }
+    tick_close(&t);
+}
+
+/* ---- a tick ------------------------------------------------------------------------------------
+ */
+
+static void take_command(struct tick *t)
+{
+    static const char *const names[] = {"", "promote", "abort", "retry", "pause", "resume"};
+    const char *text =
+        json_str(json_at(t->canary, "metadata", "annotations", NULL), COMMAND_ANNOTATION);
+    cJSON *command = text ? json_parse(text, strlen(text), NULL) : NULL;
+    const char *name = json_text(command, "command"), *why = json_text(command, "why");
+    struct strbuf message = STRBUF_INIT;
+    unsigned kind = 0;
+
+    for (unsigned i = COMMAND_PROMOTE; i <= COMMAND_RESUME; i++) {
+        if (strcmp(name, names[i]) == 0)
+            kind = i;
+    }
+    if (kind != 0) {
+        strbuf_addf(&message, "%s asked for by %s%s%s", names[kind],
+                    *json_text(command, "who") ? json_text(command, "who") : "somebody",
+                    *why ? ": " : "", why);
+        rollout_command(&t->job->rollout, (enum command)kind);
+    } else {
+        strbuf_addf(&message, "unknown command in annotation %s", COMMAND_ANNOTATION);
+    }
+    emit_event(t, kind ? LEVEL_NORMAL : LEVEL_WARNING,
+               json_text(json_get(t->canary, "status"), "phase"), strbuf_str(&message));
+    strbuf_release(&message);
+    json_free(command);
+}
+
+static void run_steps(struct tick *t, enum tick_kind kind)
+{
+    const struct clock *clock = t->op->o.clock;
+    struct step *step = arena_alloc(t->arena, sizeof(*step));
+    struct rollout *r = &t->job->rollout;
+
+    if (step == NULL)
+        return;
+    engine_begin(r, t->spec, kind, clock->wall_ms(clock->self), step);
+    for (;;) {
+        struct answer answer;
+
+        emit(t, step);
+        if (step->ask.kind == ASK_DONE || step->ask.kind == ASK_NONE)
+            return;
+        if (task_is_cancelled(t->op->o.tasks))
+            return; /* the next process goes on from what is stored */
+        {
+            struct ask ask = step->ask;
+
+            perform(t, &ask, &answer);
+        }
+        engine_answer(r, t->spec, &answer, step);
+    }
+}
+
+static bool is_at_rest(const struct status *s)
+{
+    return s->phase == PHASE_INITIALIZED || s->phase == PHASE_SUCCEEDED || s->phase == PHASE_FAILED;
+}
+
+void job_tick(struct job *j, enum tick_kind kind)
+{
+    const struct clock *clock = j->op->o.clock;
+    uint64_t mark = *mark_of(j->op, j->ns);
+    bool command = j->has_command;
+    struct tick t;
+
+    if (!tick_open(&t, j)) {
+        if (t.canary != NULL)
+            refuse(&t);
+        tick_close(&t);
+        return;
+    }
+    if (!j->loaded) {
+        status_read(t.canary, &t.status);
+        rollout_load(&j->rollout, &t.status, j->op->o.as_flagger ? 0 : memory_read(t.canary));
+        j->loaded = true;
+    }
+    if (command)
+        take_command(&t);
+    run_steps(&t, kind);
+    if (command) {
+        job_command_done(&t);
+        j->has_command = false;
+    }
+    j->quiet =
+        kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && is_at_rest(&j->rollout.stored);
+    j->quiet_mark = mark;
+    j->op->ticks++;
+    j->op->tick_seconds.count++;
+    j->op->tick_seconds.sum += (double)(clock->mono_ms(clock->self) - t.began_ms) / 1000;
+    tick_close(&t);
+}
