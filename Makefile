@@ -301,6 +301,7 @@ OPERATOR_SRCS := \
 	adapters/operator/sync.c \
 	adapters/operator/world.c
 ADAPTER_SRCS += $(WORKLOAD_SRCS) $(OPERATOR_SRCS)
+CLI_SRCS += adapters/cli/verb_command.c adapters/cli/verb_operator.c
 
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \

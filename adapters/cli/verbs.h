@@ -7,6 +7,7 @@
 
 #include "adapters/cli/cli.h"
 
+extern const struct verb verb_abort;
 extern const struct verb verb_check;
 extern const struct verb verb_simulate;
 extern const struct verb verb_test;
@@ -14,8 +15,13 @@ extern const struct verb verb_explain;
 extern const struct verb verb_cluster;
 extern const struct verb verb_help;
 extern const struct verb verb_loadtester;
+extern const struct verb verb_operator;
+extern const struct verb verb_pause;
+extern const struct verb verb_promote;
 extern const struct verb verb_render;
 extern const struct verb verb_report;
+extern const struct verb verb_resume;
+extern const struct verb verb_retry;
 extern const struct verb verb_schema;
 
 #endif

@@ -167,8 +167,8 @@ void measure_metric(struct tick *t, const struct ask *ask, struct answer *answer
 void measure_open(struct tick *t, struct answer *answer);
 void measure_available(struct tick *t, struct answer *answer);
 /* status.c */
-revision_t revision_of(const char *text);
-revision_t revision_of_configs(const cJSON *configs);
+revision_t text_revision(const char *text);
+revision_t configs_revision(const cJSON *configs);
 void status_read(const cJSON *canary, struct status *ret_status);
 uint32_t memory_read(const cJSON *canary);
 void checksum_read(const cJSON *canary, char out[16]);

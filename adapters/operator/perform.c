@@ -285,7 +285,7 @@ static void perform_target(struct tick *t, const struct ask *ask, struct answer 
     (void)ask;
     requests_init(t, &r);
     if (workload_revision(&r.workload, hash, &t->text) == 0)
-        answer->target = revision_of(hash);
+        answer->target = text_revision(hash);
     else
         answer->outcome = OUTCOME_RETRY;
 }
@@ -300,7 +300,7 @@ static void perform_configs(struct tick *t, const struct ask *ask, struct answer
     if (!t->spec->tracks_configs)
         answer->configs = t->status.configs;
     else if (workload_configs(&r.workload, &configs, &t->text) == 0)
-        answer->configs = revision_of_configs(configs);
+        answer->configs = configs_revision(configs);
     else
         answer->outcome = OUTCOME_RETRY;
     json_free(configs);

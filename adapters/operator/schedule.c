@@ -107,7 +107,7 @@ static char *spec_text_of(const cJSON *canary)
     struct strbuf b = STRBUF_INIT;
 
     if (json) {
-        strbuf_addf(&b, "%llx", (unsigned long long)revision_of(json));
+        strbuf_addf(&b, "%llx", (unsigned long long)text_revision(json));
         text = strbuf_detach(&b);
     }
     free(json);

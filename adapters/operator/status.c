@@ -9,7 +9,7 @@
 #include "engine/checksum.h"
 #include "engine/render.h"
 
-revision_t revision_of(const char *text)
+revision_t text_revision(const char *text)
 {
     uint64_t hash = 0xcbf29ce484222325u;
 
@@ -20,10 +20,10 @@ revision_t revision_of(const char *text)
     return hash ? hash : 1;
 }
 
-revision_t revision_of_configs(const cJSON *configs)
+revision_t configs_revision(const cJSON *configs)
 {
     char *text = build_members(configs) ? json_print_sorted(configs) : NULL;
-    revision_t r = revision_of(text);
+    revision_t r = text_revision(text);
 
     free(text);
     return r;
@@ -65,9 +65,9 @@ void status_read(const cJSON *canary, struct status *ret_status)
     ret_status->failed_checks = small_int(s, "failedChecks");
     ret_status->canary_weight = small_int(s, "canaryWeight");
     ret_status->iterations = small_int(s, "iterations");
-    ret_status->applied = revision_of(json_str(s, "lastAppliedSpec"));
-    ret_status->promoted = revision_of(json_str(s, "lastPromotedSpec"));
-    ret_status->configs = revision_of_configs(json_get(s, "trackedConfigs"));
+    ret_status->applied = text_revision(json_str(s, "lastAppliedSpec"));
+    ret_status->promoted = text_revision(json_str(s, "lastPromotedSpec"));
+    ret_status->configs = configs_revision(json_get(s, "trackedConfigs"));
     ret_status->transition_ms = time_of(s, "lastTransitionTime");
     for (uint8_t i = 1; c && i < 4; i++) {
         if (strcmp(json_text(c, "status"), names[i]) == 0)
@@ -284,7 +284,7 @@ static cJSON *saved_object(struct tick *t, const struct save *save, const struct
 
     status_read(object, &before);
     now = before;
-    status_apply(&now, save, t->spec, revision_of(f->applied), revision_of_configs(f->configs),
+    status_apply(&now, save, t->spec, text_revision(f->applied), configs_revision(f->configs),
                  now_ms);
     status_write(s, t->spec, &before, &now);
     apply_texts(s, save, t->spec, f);
@@ -343,8 +343,8 @@ int status_save(struct tick *t, const struct save *save, struct answer *answer)
     if (code != 0)
         strbuf_addf(&t->text, "failed after retries: updating canary %s.%s status failed: %s",
                     t->job->name, t->job->ns, error.message);
-    answer->target = revision_of(f.applied);
-    answer->configs = revision_of_configs(f.configs);
+    answer->target = text_revision(f.applied);
+    answer->configs = configs_revision(f.configs);
     json_free(f.configs);
     return code;
 }
