@@ -88,10 +88,7 @@ static int run(const struct args *args)
 
 static const struct option_spec options[] = {
     {.name = "reason", .letter = 'm', .value = "TEXT", .help = "why; kept in the Event"},
-    {.name = "who",
-     .value = "NAME",
-     .help = "in whose name; default user@host",
-     .fallback = "user@host"},
+    {.name = "who", .value = "NAME", .help = "in whose name", .fallback = "user@host"},
     {.name = "kubeconfig", .value = "FILE", .help = "kubeconfig of the cluster"},
     {.name = "context", .value = "NAME", .help = "context of the kubeconfig"},
     {0}};

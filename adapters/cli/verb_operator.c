@@ -357,6 +357,8 @@ static void check_api(void *arg)
 
 static int serve(struct process *p)
 {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
     p->options.tasks = loop_tasks(p->loop);
     p->options.clock = loop_clock(p->loop);
     p->options.kube = p->kube;
@@ -369,7 +371,7 @@ static int serve(struct process *p)
         return EXIT_WORLD;
     loop_on_signal(p->loop, SIGTERM, on_signal, p);
     loop_on_signal(p->loop, SIGINT, on_signal, p);
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &ignore, NULL); /* a peer that went away is an error like others */
     operator_start(p->op);
     task_spawn(loop_tasks(p->loop), check_api, p);
     if (loop_run(p->loop) != 0)
