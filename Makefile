@@ -465,7 +465,8 @@ lint: ; @scripts/lint.sh
 CLUSTER_PROGRAMS := \
 	tests/cluster/kube_test.c
 CLUSTER_TOOLS := \
-	tests/cluster/whoami.c
+	tests/cluster/whoami.c \
+	tests/cluster/world.c
 CLUSTER_SCRIPTS := \
 	tests/cluster/calls.sh \
 	tests/cluster/check_agrees.sh \
