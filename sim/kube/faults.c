@@ -120,7 +120,7 @@ static void refuse(struct simkube_reply *r, const struct simkube_fate *fate)
 
 /*
  * A list as a lagging cache answers it: the same request at an older version still in the history.
- * Single objects are found in such a list too.
+ * A GET of one object takes no version and is answered as it stands.
  */
 static void stale(struct simkube *k, int64_t now_ms, const struct simkube_fate *fate,
                   const struct simkube_request *req, struct simkube_reply *r)

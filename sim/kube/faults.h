@@ -23,8 +23,7 @@ struct simkube_faults {
     uint16_t cut_after;    /* the effect happened, the answer is lost */
     uint16_t late_effect; /* the request takes effect up to late_ms_max later; so does its answer */
     uint16_t late_answer; /* it takes effect at once, the answer comes up to late_ms_max later */
-    uint16_t
-        stale_list; /* a list or get answers an older state, within stale_ms_max or the history */
+    uint16_t stale_list;  /* a list answers an older state that is still in the history */
     uint16_t watch_break; /* a watch ends after 0..60 s */
     int64_t late_ms_max;  /* 0 = 120000 */
     const char *user;     /* only this user's requests; NULL = everyone's (borrowed) */

@@ -715,6 +715,30 @@ START_TEST(each_fault_happens_and_does_what_it_says)
 }
 END_TEST
 
+START_TEST(a_stale_list_shows_an_older_state_and_a_get_does_not)
+{
+    struct simkube_request list = {.user = "admin", .method = "GET", .target = NS "/configmaps"};
+    struct simkube_request get = {.user = "admin", .method = "GET", .target = NS "/configmaps/a"};
+    struct simkube_fate fate = {.kind = FATE_STALE_LIST, .draw = 1}; /* two versions back */
+    struct simkube_reply reply;
+
+    ck_assert_int_eq(ask("POST", NS "/configmaps", config_a), 201);
+    for (int i = 0; i < 3; i++) {
+        char body[64];
+
+        snprintf(body, sizeof(body), "{\"data\":{\"x\":\"v%d\"}}", i);
+        ck_assert_int_eq(patch(NS "/configmaps/a", MERGE, body), 200);
+    }
+    ck_assert(simkube_call_fated(k, now_ms, &fate, &list, &reply));
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_ptr_nonnull(strstr(strbuf_str(&reply.body), "\"x\":\"v0\""));
+    simkube_reply_release(&reply);
+    ck_assert(simkube_call_fated(k, now_ms, &fate, &get, &reply));
+    ck_assert_ptr_nonnull(strstr(strbuf_str(&reply.body), "\"x\":\"v2\""));
+    simkube_reply_release(&reply);
+}
+END_TEST
+
 START_TEST(a_late_request_lands_although_nobody_waits)
 {
     struct simkube_request req = {.user = "admin",
@@ -855,6 +879,7 @@ int main(void)
     tcase_add_test(tc, a_namespace_takes_its_objects_with_it);
     tcase_add_test(tc, rights_come_from_roles);
     tcase_add_test(tc, each_fault_happens_and_does_what_it_says);
+    tcase_add_test(tc, a_stale_list_shows_an_older_state_and_a_get_does_not);
     tcase_add_test(tc, a_late_request_lands_although_nobody_waits);
     tcase_add_test(tc, observers_see_every_write_with_both_states);
     tcase_add_test(tc, a_fork_lives_on_its_own);
