@@ -109,11 +109,6 @@ STORE_SRCS := \
 	adapters/store/rows.c \
 	adapters/store/store.c
 
-# parsers of outside bytes, each with a corpus in tests/fuzz/corpus
-FUZZ_TARGETS += \
-	tests/fuzz/fuzz_metric_answer.c \
-	tests/fuzz/fuzz_promql_lint.c \
-	tests/fuzz/fuzz_template.c
 METRICS_SRCS := \
 	adapters/hook/hook.c \
 	adapters/hook/hook_call.c \
@@ -325,6 +320,7 @@ CHECK_SCRIPTS := \
 CHECK_SCRIPTS += tests/simkube/calls.sh tests/simkube/kubectl.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh
+CHECK_SCRIPTS += tests/fuzz/replay.sh
 
 # ---- fuzzing: tests/fuzz/fuzz_x.c with its corpus in tests/fuzz/corpus/x ----------------------------------
 FUZZ_TARGETS := \
@@ -441,8 +437,14 @@ $(BUILD)/conformance-adapters: $(BUILD)/obj/tests/conformance/adapters.o $(LIBS)
 $(BUILD)/conformance-routers: $(BUILD)/obj/tests/conformance/routers.o $(LIBS) | $(BUILD)/.deps-check
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL) -lz
 
+# each fuzz target as a plain program that is given its corpus: no libFuzzer, any compiler, any sanitizer
+REPLAY_BINS = $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/replay/%,$(FUZZ_TARGETS))
+$(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libtestsupport.a $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+
 check: $(BUILD)/conformance $(BUILD)/conformance-adapters $(BUILD)/conformance-routers $(BUILD)/calls
-check: $(BUILD)/.deps-check all $(UNIT_BINS)
+check: $(BUILD)/.deps-check all $(UNIT_BINS) $(REPLAY_BINS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
 
 # ---- the same tests under other eyes ------------------------------------------------------------------------
