@@ -387,26 +387,57 @@ START_TEST(a_stream_arrives_whole_and_other_answers_are_collected)
 }
 END_TEST
 
-/* A server that closes without a word. */
-START_TEST(a_closed_connection_is_eof)
+/* Read what one TLS record or one plain request takes: left unread, it would turn the close into a
+ * reset, which may overtake the answer. */
+static void read_greeting(int peer)
+{
+    unsigned char bytes[2048];
+    size_t got = 0, want = 1;
+
+    while (got < want) {
+        ssize_t n = read(peer, bytes + got, sizeof bytes - got);
+        if (n <= 0)
+            return;
+        got += (size_t)n;
+        if (bytes[0] == 22) /* a handshake: a header of five bytes that ends with the length */
+            want = got < 5 ? 5 : 5 + (size_t)(bytes[3] << 8 | bytes[4]);
+        if (want > sizeof bytes)
+            return;
+    }
+}
+
+/* A server for one connection, of any protocol: it reads, says `answer`, and hangs up. */
+static uint16_t answer_once(const char *answer)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
-    struct http_request req = {.url = url};
-    struct http_response r;
-    char want[160];
 
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
     ck_assert_int_eq(listen(fd, 1), 0);
     getsockname(fd, (struct sockaddr *)&a, &len);
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/x", ntohs(a.sin_port));
     if (fork() == 0) {
         int peer = accept(fd, NULL, NULL);
-        char request_bytes[1024];
-        _exit(read(peer, request_bytes, sizeof request_bytes) < 0);
+        char rest[64];
+        read_greeting(peer);
+        if (write(peer, answer, strlen(answer)) < 0)
+            _exit(1);
+        shutdown(peer, SHUT_WR);
+        while (read(peer, rest, sizeof rest) > 0)
+            ;
+        _exit(0);
     }
     close(fd);
+    return ntohs(a.sin_port);
+}
+
+START_TEST(a_closed_connection_is_eof)
+{
+    struct http_request req = {.url = url};
+    struct http_response r;
+    char want[160];
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/x", answer_once(""));
     ck_assert_int_eq(client->perform(client->self, &req, &r), -ECONNRESET);
     snprintf(want, sizeof want, "Get \"%s\": EOF", url);
     ck_assert_str_eq(r.error, want);
@@ -463,19 +494,14 @@ START_TEST(plain_http_on_a_tls_url_is_named)
 {
     struct http_request req = {.url = url};
     struct http_response r;
-    bool named = false, cut = true;
+    char want[200];
 
-    snprintf(url, sizeof url, "https://127.0.0.1:%u/", server_port(server));
-    /* A busy server may close before its answer is read; then there is nothing to name. Ask again.
-     */
-    for (int i = 0; i < 50 && cut && !named; i++) {
-        ck_assert_int_eq(client->perform(client->self, &req, &r), -EPROTO);
-        named = strstr(r.error, "http: server gave HTTP response to HTTPS client") != NULL;
-        cut = strstr(r.error, "SSL_ERROR_SYSCALL") != NULL;
-        ck_assert_msg(named || cut, "%s", r.error);
-        http_response_release(&r);
-    }
-    ck_assert(named);
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/",
+             answer_once("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"));
+    ck_assert_int_eq(client->perform(client->self, &req, &r), -EPROTO);
+    snprintf(want, sizeof want, "Get \"%s\": http: server gave HTTP response to HTTPS client", url);
+    ck_assert_str_eq(r.error, want);
+    http_response_release(&r);
 }
 END_TEST
 
