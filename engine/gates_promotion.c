@@ -162,10 +162,12 @@ flow_t gate_shift_routes_enter(struct tick *t)
     if (deviates(t, DEV_FINISH_PROMOTION)) {
         if (step < 0)
             step = 0;
-        if (step > 0 && r->canary <= 0) {
+        if (step > 0 && r->canary <= 0 && r->primary == WEIGHT_TOTAL) {
             r->next_primary = WEIGHT_TOTAL;
             return G_SHIFT_SAVE;
         }
+        if (step > 0 && r->canary <= 0)
+            return ask_routes(t, WEIGHT_TOTAL, 0, false); /* another hand left neither a share */
     }
     if (step == 0) {
         event(t, EVENT_TO_PRIMARY);

@@ -58,6 +58,7 @@ struct hook_answer {
     unsigned attempts;
     bool from_body;   /* `text` is the server's own */
     const char *text; /* why not, in the arena; may be "". Borrow for the step, never log blindly */
+    const char *body; /* the server's own words where `text` has none of them; may be "" */
 };
 
 /*
@@ -69,6 +70,12 @@ struct hook_answer {
 void hook_perform(const struct hook_call *call, const struct http_client *http,
                   const struct clock *clock, struct arena *arena, struct hook_answer *ret_answer);
 #define HOOK_RETRY_AFTER_MAX_MS 600000
+
+/*
+ * Why not, with status and body where Flagger's text drops them: "… giving up after 1 attempt(s):
+ * status 500: no route to host" (deviation hook-error-body). In the arena; never NULL.
+ */
+const char *hook_full_text(struct arena *arena, const struct hook_answer *a);
 
 /* ---- pure parts, for tests and for the simulated world ----------- */
 

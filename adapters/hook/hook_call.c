@@ -9,7 +9,6 @@
 
 #define DEFAULT_TIMEOUT "10s"
 
-
 static const char *text(struct arena *arena, const char *s)
 {
     const char *copy = arena_strdup(arena, s);
@@ -65,6 +64,15 @@ static const char *giving_up(struct arena *arena, const char *url, unsigned atte
     return out ? out : "out of memory";
 }
 
+/* The server's own words, marked where they were cut. */
+static const char *words(struct arena *arena, const struct http_response *r)
+{
+    const char *out =
+        r->truncated ? arena_printf(arena, "%s" HOOK_CUT_MARK, r->body) : text(arena, r->body);
+
+    return out ? out : "out of memory";
+}
+
 static void judge(const struct hook_call *call, struct arena *arena, int error,
                   const struct http_response *r, struct hook_answer *a)
 {
@@ -74,22 +82,32 @@ static void judge(const struct hook_call *call, struct arena *arena, int error,
     if (error != 0 || retried) {
         a->text =
             giving_up(arena, call->url, a->attempts, error != 0 ? text(arena, r->error) : NULL);
+        if (error == 0 && r->body)
+            a->body = words(arena, r);
     } else if (r->status > 202) {
         a->from_body = true;
-        a->text =
-            r->truncated ? arena_printf(arena, "%s" HOOK_CUT_MARK, r->body) : text(arena, r->body);
-        if (!a->text)
-            a->text = "out of memory";
+        a->text = words(arena, r);
     } else {
         a->ok = true;
         a->text = "";
     }
 }
 
+const char *hook_full_text(struct arena *arena, const struct hook_answer *a)
+{
+    const char *out = a->text;
+
+    if (a->ok || a->from_body || a->status == 0)
+        return out;
+    out =
+        arena_printf(arena, "%s: status %d%s%s", a->text, a->status, *a->body ? ": " : "", a->body);
+    return out ? out : "out of memory";
+}
+
 void hook_perform(const struct hook_call *call, const struct http_client *http,
                   const struct clock *clock, struct arena *arena, struct hook_answer *ret_answer)
 {
-    struct hook_answer a = {.text = ""};
+    struct hook_answer a = {.text = "", .body = ""};
     int64_t left = call->retries > 0 ? call->retries : 0, pause;
     struct http_header type;
     struct http_request req;

@@ -359,9 +359,9 @@ static void perform_hook(struct tick *t, const struct ask *ask, struct answer *a
     hook_perform(&call, t->op->o.web, t->op->o.clock, t->arena, &got);
     if (!got.ok) {
         answer->outcome = OUTCOME_RETRY;
-        strbuf_adds(&t->text, got.text);
-        if (spec_deviates(t->spec, DEV_HOOK_ERROR_BODY) && !got.from_body && got.status > 0)
-            strbuf_addf(&t->text, " (status %d)", got.status);
+        strbuf_adds(&t->text, spec_deviates(t->spec, DEV_HOOK_ERROR_BODY)
+                                  ? hook_full_text(t->arena, &got)
+                                  : got.text);
     }
     strbuf_release(&body);
 }

@@ -456,6 +456,21 @@ START_TEST(a_revert_after_a_failed_promotion_needs_no_other_deviation)
 }
 END_TEST
 
+START_TEST(a_promotion_without_any_weight_left_gives_it_to_the_primary)
+{
+    world.spec.analysis.step_weight_promotion = 10;
+    to_first_step(&world);
+    ticks(&world, 3);
+    ck_assert_int_eq(phase_of(&world), PHASE_PROMOTING);
+    world.primary = world.canary = 0; /* some routers report this when their route is not there */
+    tick(&world);
+    ck_assert_str_eq(world.log, "routes 100/0; ADV_PW; save Finalising; ");
+    tick(&world);
+    ck_assert_int_eq(phase_of(&world), PHASE_SUCCEEDED);
+    ck_assert_int_eq(world.primary, 100);
+}
+END_TEST
+
 START_TEST(a_live_rollout_is_below_one_kibibyte)
 {
     ck_assert_uint_lt(sizeof(struct rollout), 1024);
@@ -488,6 +503,7 @@ int main(void)
     tcase_add_test(tc, answers_at_hand_decide_as_stepping_does);
     tcase_add_test(tc, each_deviation_of_step_weights_stands_alone);
     tcase_add_test(tc, a_revert_after_a_failed_promotion_needs_no_other_deviation);
+    tcase_add_test(tc, a_promotion_without_any_weight_left_gives_it_to_the_primary);
     tcase_add_test(tc, a_live_rollout_is_below_one_kibibyte);
     suite_add_tcase(s, tc);
     runner = srunner_create(s);

@@ -249,6 +249,33 @@ START_TEST(each_reply_has_its_verdict)
 }
 END_TEST
 
+START_TEST(status_and_body_can_be_told_where_the_text_drops_them)
+{
+    static const struct {
+        struct reply reply;
+        const char *text;
+    } cases[] = {
+        {{.status = 500, .body = "no route to host"},
+         GATE " giving up after 1 attempt(s): status 500: no route to host"},
+        {{.status = 429}, GATE " giving up after 1 attempt(s): status 429"},
+        {{.status = 502, .body = "long", .truncated = true},
+         GATE " giving up after 1 attempt(s): status 502: long" HOOK_CUT_MARK},
+        {{.status = 403, .body = "closed"}, "closed"},
+        {{.error = -ECONNREFUSED, .body = "refused"},
+         GATE " giving up after 1 attempt(s): refused"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena *a = arena_new(0);
+        struct script s = {.replies = &cases[i].reply};
+        struct hook_answer got = call(a, &s, (struct hook_call){.retries = 0});
+
+        ck_assert_str_eq(hook_full_text(a, &got), cases[i].text);
+        arena_free(a);
+    }
+}
+END_TEST
+
 START_TEST(the_server_says_how_long_to_wait)
 {
     static const struct reply replies[] = {
@@ -364,6 +391,7 @@ int main(void)
     tcase_add_test(tc, retry_after_replaces_the_pause_of_429_and_503);
     tcase_add_loop_test(tc, each_reply_has_its_verdict, 0,
                         (int)(sizeof call_cases / sizeof *call_cases));
+    tcase_add_test(tc, status_and_body_can_be_told_where_the_text_drops_them);
     tcase_add_test(tc, the_server_says_how_long_to_wait);
     tcase_add_loop_test(tc, timeouts_are_read_as_flagger_reads_them, 0,
                         (int)(sizeof timeout_cases / sizeof *timeout_cases));
