@@ -297,6 +297,8 @@ OPERATOR_SRCS := \
 	adapters/operator/world.c
 ADAPTER_SRCS += $(WORKLOAD_SRCS) $(OPERATOR_SRCS)
 CLI_SRCS += adapters/cli/verb_command.c adapters/cli/verb_operator.c
+UNIT_TESTS += \
+	tests/unit/test_operator.c
 
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
@@ -423,7 +425,8 @@ conformance: $(BUILD)/conformance
 TEST_SUPPORT_SRCS := \
 	tests/prop/world.c \
 	tests/support/certificates.c \
-	tests/support/script.c
+	tests/support/script.c \
+	tests/support/simworld.c
 $(BUILD)/libtestsupport.a: $(call obj,$(TEST_SUPPORT_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^
 
