@@ -425,8 +425,8 @@ conformance: $(BUILD)/conformance
 TEST_SUPPORT_SRCS := \
 	tests/prop/world.c \
 	tests/support/certificates.c \
-	tests/support/script.c \
-	tests/support/simworld.c
+	tests/support/opworld.c \
+	tests/support/script.c
 $(BUILD)/libtestsupport.a: $(call obj,$(TEST_SUPPORT_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^
 
@@ -475,7 +475,8 @@ CLUSTER_TOOLS := \
 CLUSTER_SCRIPTS := \
 	tests/cluster/calls.sh \
 	tests/cluster/check_agrees.sh \
-	tests/cluster/identities
+	tests/cluster/identities \
+	tests/cluster/operator_check.sh
 cluster-check: $(BUILD)/calls
 CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAMS))
 $(BUILD)/cluster/%: $(BUILD)/obj/tests/cluster/%.o $(LIBS)

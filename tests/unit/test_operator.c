@@ -3,18 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/simworld.h"
+#include "tests/support/opworld.h"
 
-static struct simworld w;
+static struct opworld w;
 
 static void setup(void)
 {
-    simworld_init(&w, 11);
+    opworld_init(&w, 11);
 }
 
 static void teardown(void)
 {
-    simworld_release(&w);
+    opworld_release(&w);
 }
 
 #define DEPLOYMENT                                                                                 \
@@ -59,7 +59,7 @@ static void install(const char *provider, const char *strategy)
                         "    webhooks: [{name: gate, type: confirm-rollout, url: "
                         "\"http://hook/\"}]\n",
              provider, strategy);
-    simworld_apply(&w, text);
+    opworld_apply(&w, text);
 }
 
 #define CANARY_STEPS "    maxWeight: 40\n    stepWeight: 20\n"
@@ -74,17 +74,17 @@ static void release(const char *image)
              "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"podinfo\",\"image\":"
              "\"%s\",\"envFrom\":[{\"configMapRef\":{\"name\":\"settings\"}}]}]}}}}",
              image);
-    simworld_patch(&w, "/apis/apps/v1/namespaces/test/deployments/podinfo", patch);
+    opworld_patch(&w, "/apis/apps/v1/namespaces/test/deployments/podinfo", patch);
 }
 
 static void run_for(int64_t ms)
 {
-    simworld_run(&w, w.now_ms + ms);
+    opworld_run(&w, w.now_ms + ms);
 }
 
 static const char *phase(void)
 {
-    return simworld_status(&w, "podinfo", "phase");
+    return opworld_status(&w, "podinfo", "phase");
 }
 
 static const char *image_of(const char *name)
@@ -141,8 +141,8 @@ START_TEST(a_canary_walks_its_steps_and_is_promoted)
     ck_assert(said("Advance podinfo.test canary weight 20"));
     ck_assert(said("Advance podinfo.test canary weight 40"));
     ck_assert(said("Promotion completed! Scaling down podinfo.test"));
-    ck_assert_str_eq(simworld_status(&w, "podinfo", "lastAppliedSpec"),
-                     simworld_status(&w, "podinfo", "lastPromotedSpec"));
+    ck_assert_str_eq(opworld_status(&w, "podinfo", "lastAppliedSpec"),
+                     opworld_status(&w, "podinfo", "lastPromotedSpec"));
 }
 END_TEST
 
@@ -176,8 +176,8 @@ START_TEST(a_changed_config_is_a_release)
 {
     install("istio", CANARY_STEPS);
     run_for(60000);
-    simworld_patch(&w, "/api/v1/namespaces/test/configmaps/settings",
-                   "{\"data\":{\"color\":\"blue\"}}");
+    opworld_patch(&w, "/api/v1/namespaces/test/configmaps/settings",
+                  "{\"data\":{\"color\":\"blue\"}}");
     run_for(200000);
     ck_assert_str_eq(phase(), "Succeeded");
     ck_assert_str_eq(
@@ -211,7 +211,7 @@ static void command(const char *name)
         "{\"metadata\":{\"annotations\":{\"coalmine.dev/command\":\"{\\\"command\\\":\\\"%s\\\","
         "\\\"who\\\":\\\"ann\\\",\\\"why\\\":\\\"seen it\\\"}\"}}}",
         name);
-    simworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", patch);
+    opworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", patch);
 }
 
 START_TEST(a_person_aborts_and_retries)
@@ -236,11 +236,11 @@ END_TEST
 START_TEST(revert_on_deletion_brings_the_target_back)
 {
     install("istio", CANARY_STEPS);
-    simworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo",
-                   "{\"spec\":{\"revertOnDeletion\":true}}");
+    opworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo",
+                  "{\"spec\":{\"revertOnDeletion\":true}}");
     run_for(60000);
     ck_assert_int_eq(replicas_of("podinfo"), 0);
-    simworld_delete(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo");
+    opworld_delete(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo");
     run_for(120000);
     ck_assert(!has("flagger.app", "canaries", "podinfo"));
     ck_assert_int_eq(replicas_of("podinfo"), 2);
@@ -273,13 +273,13 @@ END_TEST
 START_TEST(a_broken_canary_leaves_the_others_alone)
 {
     install("istio", CANARY_STEPS);
-    simworld_apply(&w, "apiVersion: flagger.app/v1beta1\n"
-                       "kind: Canary\n"
-                       "metadata: {name: poison, namespace: test}\n"
-                       "spec:\n"
-                       "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: nobody}\n"
-                       "  analysis: {interval: 10s, threshold: 1, iterations: 1, "
-                       "sessionAffinity: {cookieName: a, primaryCookieName: a}}\n");
+    opworld_apply(&w, "apiVersion: flagger.app/v1beta1\n"
+                      "kind: Canary\n"
+                      "metadata: {name: poison, namespace: test}\n"
+                      "spec:\n"
+                      "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: nobody}\n"
+                      "  analysis: {interval: 10s, threshold: 1, iterations: 1, "
+                      "sessionAffinity: {cookieName: a, primaryCookieName: a}}\n");
     run_for(60000);
     ck_assert_str_eq(phase(), "Initialized");
     ck_assert(said("can't use the same cookie name"));
@@ -304,14 +304,14 @@ END_TEST
 /* A release during which the process dies at its n-th request, and is started again at once. */
 static void run_killed_at(uint64_t n, const char *provider, const char *strategy, double metric)
 {
-    simworld_init(&w, n);
+    opworld_init(&w, n);
     install(provider, strategy);
     run_for(60000);
     w.metric = metric;
     release("podinfo:2");
     w.requests = 0;
     w.kill_at = n;
-    if (simworld_run(&w, w.now_ms + 250000)) {
+    if (opworld_run(&w, w.now_ms + 250000)) {
         w.kill_at = 0;
         run_for(250000);
     }
@@ -339,7 +339,7 @@ START_TEST(killed_at_any_request_a_release_ends_as_if_nothing_had_happened)
                       "%s killed at request %llu leaves %s", l->name, (unsigned long long)n,
                       image_of("podinfo-primary"));
         ck_assert_int_eq(replicas_of("podinfo"), 0);
-        simworld_release(&w);
+        opworld_release(&w);
     }
 }
 END_TEST

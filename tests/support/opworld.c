@@ -1,4 +1,4 @@
-#include "tests/support/simworld.h"
+#include "tests/support/opworld.h"
 
 #include <check.h>
 #include <errno.h>
@@ -16,28 +16,28 @@
 
 static int64_t mono(void *self)
 {
-    const struct simworld *w = self;
+    const struct opworld *w = self;
 
     return w->now_ms;
 }
 
 static int64_t wall(void *self)
 {
-    const struct simworld *w = self;
+    const struct opworld *w = self;
 
     return w->start_ms + w->now_ms;
 }
 
 static void nap(void *self, int64_t ms)
 {
-    struct simworld *w = self;
+    struct opworld *w = self;
 
     task_sleep(w->tasks, ms);
 }
 
 static uint64_t draw(void *self)
 {
-    struct simworld *w = self;
+    struct opworld *w = self;
 
     w->random += 0x9e3779b97f4a7c15u;
     return w->random ^ w->random >> 29;
@@ -46,7 +46,7 @@ static uint64_t draw(void *self)
 /* Everybody waits: go on to what happens next, here or in the cluster. */
 static int idle(void *self, int64_t until_ms)
 {
-    struct simworld *w = self;
+    struct opworld *w = self;
     int64_t next = simkube_next_at(w->k);
 
     if (next != SIMKUBE_NEVER && next - w->start_ms < until_ms)
@@ -72,7 +72,7 @@ static const char *header_of(const struct http_request *req, const char *name)
     return NULL;
 }
 
-static void call(struct simworld *w, const struct http_request *req, struct simkube_reply *reply)
+static void call(struct opworld *w, const struct http_request *req, struct simkube_reply *reply)
 {
     struct simkube_request r = {.user = "admin",
                                 .method = req->method ? req->method : "GET",
@@ -87,7 +87,7 @@ static void call(struct simworld *w, const struct http_request *req, struct simk
 }
 
 /* The process dies at a request: before it was sent, or with its answer on the way. */
-static bool dies_here(struct simworld *w)
+static bool dies_here(struct opworld *w)
 {
     if (!w->dead && w->kill_at != 0 && ++w->requests >= w->kill_at) {
         w->dead = true;
@@ -99,7 +99,7 @@ static bool dies_here(struct simworld *w)
 static int api_perform(void *self, const struct http_request *req,
                        struct http_response *ret_response)
 {
-    struct simworld *w = self;
+    struct opworld *w = self;
     struct simkube_reply reply;
     bool was_dead = w->dead, dying = dies_here(w);
     int code = 0;
@@ -122,7 +122,7 @@ static int api_perform(void *self, const struct http_request *req,
 static int api_stream(void *self, const struct http_request *req, http_on_data *on_data, void *ctx,
                       struct http_response *ret_response)
 {
-    struct simworld *w = self;
+    struct opworld *w = self;
     struct simkube_reply reply;
     struct strbuf text = STRBUF_INIT;
     bool open = true, wanted = true;
@@ -157,7 +157,7 @@ static int api_stream(void *self, const struct http_request *req, http_on_data *
 /* ---- metric server and hooks -------------------------------------------------------------------
  */
 
-static void hear_hook(struct simworld *w, const struct http_request *req)
+static void hear_hook(struct opworld *w, const struct http_request *req)
 {
     cJSON *body = req->body ? json_parse(req->body, req->body_len, NULL) : NULL;
 
@@ -168,7 +168,7 @@ static void hear_hook(struct simworld *w, const struct http_request *req)
 static int web_perform(void *self, const struct http_request *req,
                        struct http_response *ret_response)
 {
-    struct simworld *w = self;
+    struct opworld *w = self;
     char body[256];
 
     memset(ret_response, 0, sizeof(*ret_response));
@@ -189,7 +189,7 @@ static int web_perform(void *self, const struct http_request *req,
 /* ---- objects -----------------------------------------------------------------------------------
  */
 
-static int request(struct simworld *w, const char *method, const char *target, const char *type,
+static int request(struct opworld *w, const char *method, const char *target, const char *type,
                    const char *body)
 {
     struct simkube_request r = {.user = "admin",
@@ -229,7 +229,7 @@ static void path_of(const cJSON *object, char *out, size_t size)
              ns ? "/namespaces/" : "", ns ? ns : "", plural);
 }
 
-static void apply_text(struct simworld *w, const char *file, const char *text, size_t len)
+static void apply_text(struct opworld *w, const char *file, const char *text, size_t len)
 {
     struct arena *arena = arena_new(0);
     struct documents docs = {0};
@@ -255,12 +255,12 @@ static void apply_text(struct simworld *w, const char *file, const char *text, s
     arena_free(arena);
 }
 
-void simworld_apply(struct simworld *w, const char *yaml)
+void opworld_apply(struct opworld *w, const char *yaml)
 {
     apply_text(w, "text", yaml, strlen(yaml));
 }
 
-void simworld_apply_file(struct simworld *w, const char *path)
+void opworld_apply_file(struct opworld *w, const char *path)
 {
     struct arena *arena = arena_new(0);
     const char *text;
@@ -271,12 +271,12 @@ void simworld_apply_file(struct simworld *w, const char *path)
     arena_free(arena);
 }
 
-void simworld_patch(struct simworld *w, const char *path, const char *json)
+void opworld_patch(struct opworld *w, const char *path, const char *json)
 {
     ck_assert_int_lt(request(w, "PATCH", path, "application/merge-patch+json", json), 300);
 }
 
-void simworld_delete(struct simworld *w, const char *path)
+void opworld_delete(struct opworld *w, const char *path)
 {
     ck_assert_int_lt(request(w, "DELETE", path, NULL, NULL), 300);
 }
@@ -309,7 +309,7 @@ static const char istio_crds[] =
     "kind: Namespace\n"
     "metadata: {name: test}\n";
 
-void simworld_init(struct simworld *w, uint64_t seed)
+void opworld_init(struct opworld *w, uint64_t seed)
 {
     struct simkube_config config = {.seed = seed, .start_ms = 1767225600000};
 
@@ -324,13 +324,13 @@ void simworld_init(struct simworld *w, uint64_t seed)
     w->web = (struct http_client){w, web_perform, NULL};
     w->options = (struct operator_options){
         .deviations = PROFILE_DEFAULT, .metrics_server = "http://prometheus", .ticks_max = 16};
-    simworld_apply_file(w, "crds/canary.yaml");
-    simworld_apply_file(w, "crds/metrictemplate.yaml");
-    simworld_apply_file(w, "crds/alertprovider.yaml");
-    simworld_apply(w, istio_crds);
+    opworld_apply_file(w, "crds/canary.yaml");
+    opworld_apply_file(w, "crds/metrictemplate.yaml");
+    opworld_apply_file(w, "crds/alertprovider.yaml");
+    opworld_apply(w, istio_crds);
 }
 
-void simworld_release(struct simworld *w)
+void opworld_release(struct opworld *w)
 {
     simkube_free(w->k);
     strbuf_release(&w->hooks);
@@ -339,13 +339,13 @@ void simworld_release(struct simworld *w)
 
 static void write_log(void *ctx, const char *line, size_t len)
 {
-    struct simworld *w = ctx;
+    struct opworld *w = ctx;
 
     strbuf_add(&w->log, line, len);
 }
 
 struct deadline {
-    struct simworld *w;
+    struct opworld *w;
     int64_t until_ms;
 };
 
@@ -357,7 +357,7 @@ static void stop_later(void *arg)
     operator_stop(d->w->op, 1000);
 }
 
-bool simworld_run(struct simworld *w, int64_t until_ms)
+bool opworld_run(struct opworld *w, int64_t until_ms)
 {
     struct tasks_options options = {.self = w, .mono_ms = mono, .idle = idle};
     struct kube_client_options client = {
@@ -388,7 +388,7 @@ bool simworld_run(struct simworld *w, int64_t until_ms)
     return w->dead;
 }
 
-const char *simworld_status(struct simworld *w, const char *name, const char *member)
+const char *opworld_status(struct opworld *w, const char *name, const char *member)
 {
     const cJSON *canary = simkube_get(w->k, "flagger.app", "canaries", "test", name);
 

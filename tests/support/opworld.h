@@ -1,10 +1,10 @@
 /*
- * tests/support/simworld.h — the operator inside the simulated cluster, in virtual time: one struct
+ * tests/support/opworld.h — the operator inside the simulated cluster, in virtual time: one struct
  * http_client leads into a struct simkube, the other to a metric server and hooks that answer as
  * the test says. Time moves only while every task waits.
  */
-#ifndef COALMINE_TEST_SIMWORLD_H
-#define COALMINE_TEST_SIMWORLD_H
+#ifndef COALMINE_TEST_OPWORLD_H
+#define COALMINE_TEST_OPWORLD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #include "adapters/operator/operator.h"
 #include "sim/kube/api.h"
 
-struct simworld {
+struct opworld {
     struct simkube *k;
     int64_t start_ms, now_ms; /* virtual: now_ms counts from 0 */
     uint64_t random;
@@ -42,20 +42,20 @@ struct simworld {
 };
 
 /* A cluster with the project's CRDs and Istio's two kinds. */
-void simworld_init(struct simworld *w, uint64_t seed);
-void simworld_release(struct simworld *w);
+void opworld_init(struct opworld *w, uint64_t seed);
+void opworld_release(struct opworld *w);
 /* Create or update objects: a file of manifests, or a text. Fails the test when refused. */
-void simworld_apply_file(struct simworld *w, const char *path);
-void simworld_apply(struct simworld *w, const char *yaml);
+void opworld_apply_file(struct opworld *w, const char *path);
+void opworld_apply(struct opworld *w, const char *yaml);
 /* A merge patch by a user. */
-void simworld_patch(struct simworld *w, const char *path, const char *json);
-void simworld_delete(struct simworld *w, const char *path);
+void opworld_patch(struct opworld *w, const char *path, const char *json);
+void opworld_delete(struct opworld *w, const char *path);
 /*
  * Run an operator until `until_ms` (virtual, from the start of the world), then stop it in order;
  * or until it is killed at w->kill_at. Returns true when it was killed.
  */
-bool simworld_run(struct simworld *w, int64_t until_ms);
+bool opworld_run(struct opworld *w, int64_t until_ms);
 /* A member of a Canary's status as text; "" when absent. Borrowed until the next call. */
-const char *simworld_status(struct simworld *w, const char *name, const char *member);
+const char *opworld_status(struct opworld *w, const char *name, const char *member);
 
 #endif
