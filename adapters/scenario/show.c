@@ -381,6 +381,7 @@ void show_trace(struct strbuf *out, const struct scenario_run *run, const struct
 
 #define BAR_CELLS 10
 #define LEFT_WIDTH 44 /* columns before the text */
+#define PHASE_WIDTH 15
 
 enum ink { INK_NONE, INK_DIM, INK_GREEN, INK_RED, INK_YELLOW, INK_BOLD, INK_CYAN };
 
@@ -453,9 +454,11 @@ static void add_left(struct canvas *c, struct strbuf *out, struct block *b, bool
     strbuf_adds(out, b->mirror ? "+m " : "   ");
     if (b->phase != b->phase_before)
         ink(c, out, INK_BOLD);
-    add_padded(out, phase_or_dash(b->phase), 15, false);
+    add_padded(out, phase_or_dash(b->phase), PHASE_WIDTH, false);
     if (b->phase != b->phase_before)
         ink(c, out, INK_NONE);
+    if (strlen(phase_or_dash(b->phase)) >= PHASE_WIDTH)
+        strbuf_addc(out, ' '); /* WaitingPromotion is wider than its column */
 }
 
 static void line_check(struct canvas *c, struct strbuf *out, const struct row *row)

@@ -92,6 +92,7 @@ expect 3 'no scenario to test' "$coalmine" test --run nothing-like-this scenario
 expect 2 "try 'coalmine test --help'" "$coalmine" test --output yaml scenarios
 expect 3 'No such file' "$coalmine" simulate "$work/absent.yaml"
 expect 0 'Rolling back podinfo.test failed checks threshold reached 2' "$coalmine" simulate scenarios/bad-release.yaml
+expect 0 'WaitingPromotion ✓' "$coalmine" simulate scenarios/strategies/gate-promotion.yaml
 expect 0 '"phase":"Failed"' "$coalmine" simulate -o json scenarios/bad-release.yaml
 "$coalmine" simulate -o json scenarios/*/*.yaml scenarios/bad-release.yaml | jq -e 'length > 60' >/dev/null || fail 'the JSON of all scenarios is no JSON'
 expect 0 'played\|Succeeded' "$coalmine" simulate scenarios/manifests/podinfo-istio.yaml
