@@ -449,6 +449,19 @@ static void perform_finalizer_remove(struct tick *t, const struct ask *ask, stru
         answer->outcome = OUTCOME_RETRY;
 }
 
+/* The cookies of the routes to come, into the status; the routes themselves are asked for next. */
+static void perform_cookies(struct tick *t, const struct ask *ask, struct answer *answer)
+{
+    struct ask routes = *ask;
+    struct router_result result;
+
+    routes.kind = ASK_ROUTES_SET;
+    build_routes(t, &routes, &result);
+    if (keep_cookies(t, &result) != 0)
+        answer->outcome = OUTCOME_RETRY;
+    router_result_release(&result);
+}
+
 /* ---- the table ---------------------------------------------------------------------------------
  */
 
@@ -478,6 +491,7 @@ static perform_one *const performers[ASK_KIND_COUNT] = {
     [ASK_REVERT_TARGET] = perform_workload,
     [ASK_REVERT_ROUTER] = perform_revert_router,
     [ASK_FINALIZER_REMOVE] = perform_finalizer_remove,
+    [ASK_COOKIES] = perform_cookies,
 };
 
 void perform(struct tick *t, const struct ask *ask, struct answer *answer)
