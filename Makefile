@@ -44,6 +44,8 @@ SIM_SRCS := \
 	sim/record.c \
 	sim/rng.c \
 	sim/run.c \
+	sim/stat.c \
+	sim/stat_math.c \
 	sim/world.c
 
 # ---- adapters/ ----------------------------------------------------------------------------------------
@@ -246,6 +248,10 @@ ADAPTER_SRCS += $(SIMKUBE_SRCS)
 UNIT_TESTS += \
 	tests/unit/test_simkube.c \
 	tests/unit/test_simworld.c
+
+# ---- what-if -----------------------------------------------------------------------------------------------
+UNIT_TESTS += \
+	tests/unit/test_stat.c
 
 # ---- HTTP and the Kubernetes API -------------------------------------------------------------------------
 HTTP_SRCS := \
