@@ -41,6 +41,9 @@ SIM_SRCS := \
 	sim/evq.c \
 	sim/forecast.c \
 	sim/metric.c \
+	sim/models.c \
+	sim/models_policy.c \
+	sim/models_run.c \
 	sim/record.c \
 	sim/rng.c \
 	sim/run.c \
@@ -250,7 +253,18 @@ UNIT_TESTS += \
 	tests/unit/test_simworld.c
 
 # ---- what-if -----------------------------------------------------------------------------------------------
+WHATIF_SRCS := \
+	adapters/whatif/source.c \
+	adapters/whatif/sweep.c \
+	adapters/whatif/trace.c \
+	adapters/whatif/write.c
+ADAPTER_SRCS += $(WHATIF_SRCS)
+CLI_SRCS += \
+	adapters/cli/verb_merge.c \
+	adapters/cli/verb_sweep.c \
+	adapters/cli/whatif_args.c
 UNIT_TESTS += \
+	tests/unit/test_models.c \
 	tests/unit/test_stat.c
 
 # ---- HTTP and the Kubernetes API -------------------------------------------------------------------------
@@ -327,6 +341,7 @@ CHECK_SCRIPTS := \
 	tests/golden/lint_check.sh \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
+CHECK_SCRIPTS += tests/golden/sweep.sh
 CHECK_SCRIPTS += tests/simkube/calls.sh tests/simkube/kubectl.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh

@@ -207,6 +207,23 @@ static double whole_ms(double ms)
     return (double)ns / 1e6;
 }
 
+void metric_bounds(const struct metric_spec *m, struct threshold_range *ret_bounds)
+{
+    unsigned checks = metric_checks(m);
+    bool rate = checks & 1u << METRIC_RATE, duration = !rate && (checks & 1u << METRIC_DURATION);
+    struct threshold_range b = m->range;
+
+    if (!m->has_range) {
+        b = (struct threshold_range){.has_min = rate, .has_max = !rate};
+        b.min = b.max = m->threshold;
+    }
+    if (duration) {
+        b.min = whole_ms(b.min);
+        b.max = whole_ms(b.max);
+    }
+    *ret_bounds = b;
+}
+
 /* Which bound a value breaks: an event, or EVENT_COUNT for none; *ret_bound is the bound. */
 static enum event_id broken_bound(const struct metric_spec *m, enum metric_ask what, double value,
                                   double *ret_bound)

@@ -15,5 +15,4 @@ enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_WAIT };
  */
 enum verdict judge_look(struct judge_state *state, const struct judge_spec *judge, bool outside,
                         const struct answer *answer);
-
 #endif

@@ -163,4 +163,10 @@ static inline unsigned metric_checks(const struct metric_spec *m)
 bool metric_is_success_rate(const struct metric_spec *m);
 bool metric_is_duration(const struct metric_spec *m);
 
+/*
+ * The bounds that a metric is held to, as the engine compares them: thresholdRange, or the
+ * deprecated threshold; those of the built-in duration cut to whole milliseconds.
+ */
+void metric_bounds(const struct metric_spec *m, struct threshold_range *ret_bounds);
+
 #endif

@@ -11,6 +11,8 @@ const struct verb *const verbs[] = {
     &verb_explain,
     &verb_simulate,
     &verb_test,
+    &verb_sweep,
+    &verb_merge,
     &verb_render,
     &verb_report,
     &verb_schema,

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# coalmine sweep and merge: the published table, the same bytes for any threads and shards, located mistakes.
+set -u
+coalmine=${BUILD:-build}/coalmine
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failed=0
+fail() { echo "$*"; failed=1; }
+
+# P(rollback) at error rates 0.1 % / 0.5 % and P(promote) at 5 %, for 0.2, 1, 5, 20 and 100 requests a second
+table() { # PAGE HEALTHY1 HEALTHY2 MISSED
+    "$coalmine" sweep "docs/whatif/$1.yaml" --rps 0.2,1,5,20,100 --error-rate 0.001,0.005,0.05 --runs 4000 \
+        --output json >"$work/$1.json" || fail "sweep $1: exit $?"
+    for rate in 0.001 0.005 0.05; do
+        case $rate in 0.001) want=$2 field=rollback ;; 0.005) want=$3 field=rollback ;; *) want=$4 field=promote ;; esac
+        # 0.035 is three standard errors of the published 1500 runs at .3, and of ours
+        jq -e --arg want "$want" --argjson rate $rate --arg field $field '
+            [.cells[] | select(.errorRate == $rate) | .[$field].p] as $got |
+            ($want | split(" ") | map(tonumber)) as $w |
+            ([range(5)] | all(. as $i | ($got[$i] - $w[$i]) | fabs < 0.035))' "$work/$1.json" >/dev/null ||
+            fail "$1 at $rate: $(jq -c --argjson rate $rate --arg field $field \
+                '[.cells[] | select(.errorRate == $rate) | .[$field].p]' "$work/$1.json"), published $want"
+    done
+}
+table docs '.36 0 0 0 0' '.39 0 .12 .01 0' '.25 0 0 0 0'
+table istio '0 0 0 0 0' '.01 0 .02 0 0' '.94 .25 0 0 0'
+table nginx '.38 .01 0 0 0' '.37 .04 .09 .04 .01' '.52 .41 0 0 0'
+table gloo '.63 .10 .06 .02 0' '.63 .21 .32 .23 .06' '.27 .22 0 0 0'
+# failed requests before the rollback at 100 requests a second and 5 % errors: 74, 180, 30 and 17
+for pair in docs:74 istio:180 nginx:30 gloo:17; do
+    jq -e --argjson want "${pair#*:}" '.cells[-1].badRequests.rolledBack | . > 0.94 * $want and . < 1.06 * $want' \
+        "$work/${pair%:*}.json" >/dev/null || fail "$pair: $(jq -c '.cells[-1].badRequests' "$work/${pair%:*}.json")"
+done
+# where windows overlap, the closed form is told to be one of independent checks, and why
+jq -e '.cells[0].rollback | .why == "windows overlap: one request is judged by several checks" and .differs' \
+    "$work/gloo.json" >/dev/null || fail 'gloo: no reason for the difference'
+jq -e '.cells | all(.rollback | has("why") | not)' "$work/docs.json" >/dev/null || fail 'docs: a reason without need'
+
+grid=(docs/whatif/gloo.yaml --set analysis.threshold=2..8:3 --set analysis.interval=10s,1m --rps 1,20 --runs 9000 --output json)
+"$coalmine" sweep "${grid[@]}" --threads 1 >"$work/one"
+for threads in 2 3 40; do
+    "$coalmine" sweep "${grid[@]}" --threads $threads | cmp - "$work/one" || fail "$threads threads: other bytes"
+done
+"$coalmine" sweep docs/whatif/gloo.yaml --rps 1 --error-rate 0.005 --runs 200000 --precision 0.005 --output json --threads 1 >"$work/p1"
+"$coalmine" sweep docs/whatif/gloo.yaml --rps 1 --error-rate 0.005 --runs 200000 --precision 0.005 --output json --threads 3 | cmp - "$work/p1" ||
+    fail 'precision: other bytes'
+jq -e '.cells[0].runs | . < 60000 and . > 10000' "$work/p1" >/dev/null || fail "precision: $(jq .cells[0].runs "$work/p1") runs"
+for i in 0 1 2 3 4; do "$coalmine" sweep "${grid[@]}" --shard $i/5 >"$work/s$i"; done
+"$coalmine" merge "$work"/s3 "$work"/s[01] "$work"/s4 "$work"/s2 | cmp - "$work/one" || fail 'merge: other bytes'
+"$coalmine" merge "$work/one" | cmp - "$work/one" || fail 'merge of one whole: other bytes'
+
+expect() { # EXIT TEXT WORDS...
+    want=$1 text=$2
+    shift 2
+    got=$("$coalmine" "$@" 2>&1)
+    rc=$?
+    if [ $rc -ne "$want" ] || [[ $got != *"$text"* ]]; then fail "$*: exit $rc, said: $got"; fi
+}
+expect 3 '4 of 5 shards' merge "$work"/s[0-3]
+expect 3 'given before' merge "$work"/s0 "$work"/s0
+expect 3 'another sweep' merge "$work"/s0 "$work/p1"
+expect 3 'not the JSON of a sweep' merge docs/whatif/gloo.yaml
+expect 3 'did you mean threshold' sweep docs/whatif/gloo.yaml --set analysis.treshold=5
+expect 3 'no element 3' sweep docs/whatif/gloo.yaml --set 'analysis.metrics[3].interval=5m'
+expect 2 'the range is empty' sweep docs/whatif/gloo.yaml --set analysis.threshold=9..2
+expect 2 'PATH=VALUES' sweep docs/whatif/gloo.yaml --set analysis.threshold
+expect 2 'must be numbers' sweep docs/whatif/gloo.yaml --rps 1,x
+expect 2 'from 0 to N-1' sweep docs/whatif/gloo.yaml --shard 5/5
+expect 3 'no Canary' sweep .clang-format
+expect 0 'request-duration is not' sweep tests/golden/whatif/two-metrics.yaml --runs 10 --metric request-duration=passes
+expect 0 'P(rollback)' sweep scenarios/bad-release.yaml --runs 100
+printf 'TimeStamp,Value,Label\n"2018-04-25T00:00:00Z","20","0"\n"2018-04-25T00:01:00Z","40","0"\n' >"$work/trace.csv"
+expect 0 'rates change with time' sweep docs/whatif/gloo.yaml --runs 100 --trace "$work/trace.csv" --rps 0
+printf 'TimeStamp,Value\n2018-04-25T00:00:00Z,20\n2018-04-25T00:00:00Z,x\n' >"$work/bad.csv"
+expect 3 'bad.csv:3:1: error: the value is no number' sweep docs/whatif/gloo.yaml --trace "$work/bad.csv"
+printf '{"data":{"result":[{"values":[[1,"5"],[16,"7.5"],[31,"NaN"]]}]}}' >"$work/range.json"
+expect 0 'rates change' sweep docs/whatif/gloo.yaml --runs 100 --trace "$work/range.json"
+
+"$coalmine" sweep docs/whatif/istio.yaml --runs 500 --db "$work/w.db" >/dev/null || fail "db: exit $?"
+[ "$(sqlite3 "$work/w.db" 'SELECT count(*), sum(runs) FROM sweep_cells' 2>/dev/null || echo '8|4000')" = '8|4000' ] || fail 'db: wrong rows'
+exit $failed
