@@ -260,8 +260,11 @@ WHATIF_SRCS := \
 	adapters/whatif/write.c
 ADAPTER_SRCS += $(WHATIF_SRCS)
 CLI_SRCS += \
+	adapters/cli/verb_diff.c \
 	adapters/cli/verb_merge.c \
+	adapters/cli/verb_mutate.c \
 	adapters/cli/verb_sweep.c \
+	adapters/cli/verb_tune.c \
 	adapters/cli/whatif_args.c
 UNIT_TESTS += \
 	tests/unit/test_models.c \
@@ -341,7 +344,7 @@ CHECK_SCRIPTS := \
 	tests/golden/lint_check.sh \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
-CHECK_SCRIPTS += tests/golden/sweep.sh
+CHECK_SCRIPTS += tests/golden/sweep.sh tests/golden/whatif.sh
 CHECK_SCRIPTS += tests/simkube/calls.sh tests/simkube/kubectl.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh

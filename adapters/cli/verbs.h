@@ -9,9 +9,12 @@
 
 extern const struct verb verb_abort;
 extern const struct verb verb_check;
+extern const struct verb verb_diff;
 extern const struct verb verb_merge;
+extern const struct verb verb_mutate;
 extern const struct verb verb_simulate;
 extern const struct verb verb_sweep;
+extern const struct verb verb_tune;
 extern const struct verb verb_test;
 extern const struct verb verb_explain;
 extern const struct verb verb_cluster;
