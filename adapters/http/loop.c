@@ -293,6 +293,7 @@ static int wait_for_stream(struct pending *p, http_on_data *on_data, void *ctx, 
 {
     const struct http_request *req = p->transfer.req;
     int64_t header_due = req->timeout_ms > 0 ? loop_mono_ms(NULL) + req->timeout_ms : INT64_MAX;
+    bool waits_for_header = true;
     int r = 0;
 
     for (;;) {
@@ -307,8 +308,9 @@ static int wait_for_stream(struct pending *p, http_on_data *on_data, void *ctx, 
             continue;
         if (task_is_cancelled(p->loop->tasks))
             return -ECANCELED;
-        if (r == -ETIMEDOUT)
-            return r;
+        if (r == -ETIMEDOUT && !(waits_for_header && p->transfer.answered))
+            return r; /* a header alone wakes nobody: that it came is seen here */
+        waits_for_header = !p->transfer.answered;
         if (p->transfer.answered)
             wait = req->idle_ms > 0 ? req->idle_ms : INT64_MAX;
         else if (header_due != INT64_MAX)

@@ -212,6 +212,33 @@ START_TEST(a_silent_stream_is_given_up)
 }
 END_TEST
 
+/* A watch of objects that never change: the header comes, and for long nothing else. */
+static void read_quiet_stream(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(get("/stream", take, 40, 0), 0);
+    say("|");
+}
+
+static void feed_late(void *arg)
+{
+    (void)arg;
+    while (!held)
+        task_sleep(loop_tasks(loop), 1);
+    task_sleep(loop_tasks(loop), 120);
+    call_stream_write(held, "a", 1);
+    call_stream_end(held);
+}
+
+START_TEST(a_stream_may_be_silent_once_its_header_came)
+{
+    task_spawn(loop_tasks(loop), read_quiet_stream, NULL);
+    task_spawn(loop_tasks(loop), feed_late, NULL);
+    ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert_str_eq(log_text, "a|");
+}
+END_TEST
+
 static void feed_much(void *arg)
 {
     static char block[65536];
@@ -309,6 +336,7 @@ int main(void)
     tcase_add_test(tc, a_deadline_ends_a_request);
     tcase_add_test(tc, a_stream_is_read_as_it_comes);
     tcase_add_test(tc, a_silent_stream_is_given_up);
+    tcase_add_test(tc, a_stream_may_be_silent_once_its_header_came);
     tcase_add_test(tc, a_flood_is_taken_at_the_readers_pace_and_whole);
     tcase_add_test(tc, a_signal_is_handled_between_tasks);
     tcase_add_test(tc, hundreds_of_requests_run_side_by_side);
