@@ -307,6 +307,7 @@ WORKLOAD_SRCS := \
 	adapters/workload/plan.c \
 	adapters/workload/pods.c \
 	adapters/workload/ready.c \
+	adapters/workload/render.c \
 	adapters/workload/scaler.c \
 	adapters/workload/service.c \
 	adapters/workload/target.c

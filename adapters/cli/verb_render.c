@@ -9,6 +9,7 @@
 #include "adapters/cli/verbs.h"
 #include "adapters/manifest/node.h"
 #include "adapters/router/render.h"
+#include "adapters/workload/render.h"
 
 #define BYTES_MAX (16u << 20)
 
@@ -184,7 +185,7 @@ static bool read_options(const struct args *args, struct render_request *q)
 
 static int run(const struct args *args)
 {
-    struct render_request request = {.canary = NULL};
+    struct render_request request = {.workload = workload_render};
     cJSON *objects = cJSON_CreateArray(), *all = cJSON_CreateArray();
     int rc = EXIT_YES;
 

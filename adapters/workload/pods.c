@@ -199,6 +199,10 @@ static cJSON *primary_object(const struct plan *p, const cJSON *target, const cJ
                            NULL));
     build_set(new_spec, "template", primary_template(p, target, refs, true));
     drop_own_annotations(p, annotations);
+    if (json_is_empty(annotations)) {
+        json_free(annotations);
+        annotations = NULL;
+    }
     metadata = build_object("name", build_str(p->primary), "namespace", build_str(p->ns), "labels",
                             primary_labels(p, kept), "annotations", annotations, "ownerReferences",
                             owner_references(p->q->canary), NULL);
