@@ -1,8 +1,6 @@
 # The one door: make, make check, make demo, make bench, make fuzz, make install.
 # Sources are listed by name. Objects go to $(BUILD); nothing is written beside the sources.
 
-.DEFAULT_GOAL := all
-
 BUILD   ?= build
 CC      ?= cc
 AR      ?= ar
@@ -62,6 +60,7 @@ BASE_SRCS := \
 	adapters/base/yaml_out.c
 MANIFEST_SRCS := \
 	adapters/manifest/canary.c \
+	adapters/manifest/judge.c \
 	adapters/manifest/node.c \
 	adapters/manifest/parse.c \
 	adapters/manifest/reader.c \
@@ -267,6 +266,7 @@ CLI_SRCS += \
 	adapters/cli/verb_tune.c \
 	adapters/cli/whatif_args.c
 UNIT_TESTS += \
+	tests/unit/test_judge.c \
 	tests/unit/test_models.c \
 	tests/unit/test_stat.c
 
@@ -323,8 +323,6 @@ OPERATOR_SRCS := \
 	adapters/operator/world.c
 ADAPTER_SRCS += $(WORKLOAD_SRCS) $(OPERATOR_SRCS)
 CLI_SRCS += adapters/cli/verb_command.c adapters/cli/verb_operator.c
-UNIT_TESTS += \
-	tests/unit/test_operator.c
 
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
@@ -373,7 +371,8 @@ BENCHES := \
 	bench/bench_engine.c \
 	bench/bench_node.c \
 	bench/bench_simkube.c \
-	bench/bench_store.c
+	bench/bench_store.c \
+	bench/bench_whatif.c
 
 FUZZ_TARGETS += \
 	tests/fuzz/fuzz_csv.c \
@@ -452,7 +451,6 @@ conformance: $(BUILD)/conformance
 TEST_SUPPORT_SRCS := \
 	tests/prop/world.c \
 	tests/support/certificates.c \
-	tests/support/opworld.c \
 	tests/support/script.c
 $(BUILD)/libtestsupport.a: $(call obj,$(TEST_SUPPORT_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^
@@ -502,8 +500,7 @@ CLUSTER_TOOLS := \
 CLUSTER_SCRIPTS := \
 	tests/cluster/calls.sh \
 	tests/cluster/check_agrees.sh \
-	tests/cluster/identities \
-	tests/cluster/operator_check.sh
+	tests/cluster/identities
 cluster-check: $(BUILD)/calls
 CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAMS))
 $(BUILD)/cluster/%: $(BUILD)/obj/tests/cluster/%.o $(LIBS)

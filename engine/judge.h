@@ -15,4 +15,15 @@ enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_WAIT };
  */
 enum verdict judge_look(struct judge_state *state, const struct judge_spec *judge, bool outside,
                         const struct answer *answer);
+/* Samples of each side that are looked at; further ones are left out. */
+#define JUDGE_SAMPLES_MAX 512
+/*
+ * Does x lie above y by more than `shift`? Mann-Whitney with tie correction and continuity
+ * correction, normal approximation: z > critical.
+ */
+bool judge_is_greater(const double *x, uint32_t m, const double *y, uint32_t n, double shift,
+                      double critical);
+/* The Hodges-Lehmann estimate of how far x lies above y: the exact median of all differences. */
+double judge_shift(const double *x, uint32_t m, const double *y, uint32_t n);
+
 #endif

@@ -66,6 +66,7 @@ struct judge_spec {
     double alpha;         /* ANYTIME, MANN_WHITNEY: false alarm probability */
     double kappa;         /* ANYTIME: prior weight, 10 */
     double tolerance;     /* MANN_WHITNEY: allowed relative shift */
+    double critical;      /* MANN_WHITNEY: the normal quantile of 1 - alpha */
 };
 
 struct metric_spec {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/manifest/judge.h"
 #include "adapters/manifest/reader.h"
 #include "engine/num.h"
 
@@ -623,6 +624,7 @@ int canary_decode(struct arena *arena, struct diags *diags, const struct documen
         else
             reader_missing(&r, doc->root, NULL, "spec");
     }
+    judges_read(&r, doc->root, &c->spec.analysis);
     if (!c->spec.provider)
         derive(&r, options, &c->spec, false);
     return reader_result(&r);

@@ -1,0 +1,178 @@
+/*
+ * How many rollouts a second the what-if plays on one core: ten steps and two counting metrics with
+ * windows no longer than the interval; overlapping windows and a bucketed P99. How long a million
+ * of the former take on two cores. False alarms of the anytime-valid judge over a million null
+ * runs.
+ */
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "adapters/whatif/whatif.h"
+#include "engine/judge.h"
+#include "sim/stat.h"
+
+enum { RUNS = 100000, ROUNDS = 5, MILLION = 1000000, NULL_RUNS = 1000000 };
+
+static double seconds(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_whatif: %s\n", what);
+    exit(4);
+}
+
+static void line(const char *name, double value, const char *unit, double ratio, double wanted,
+                 bool more_is_better)
+{
+    bool ok = more_is_better ? ratio >= wanted : ratio <= wanted;
+
+    printf("%s\t%.6g\t%s\t%.2f\t%.2f\t%s\n", name, value, unit, ratio, wanted, ok ? "ok" : "short");
+    fflush(stdout);
+}
+
+struct half {
+    const struct whatif_case *cases;
+    uint32_t first, count;
+    struct whatif_tally tally;
+};
+
+static void *play_half(void *ctx)
+{
+    struct half *h = ctx;
+
+    whatif_play(h->cases, 1, h->first, h->count, &h->tally);
+    return NULL;
+}
+
+static double two_cores(const struct whatif_case *c)
+{
+    struct half halves[2] = {{c, 0, MILLION / 2, {0}}, {c, MILLION / 2, MILLION / 2, {0}}};
+    double start = seconds(CLOCK_MONOTONIC);
+    pthread_t other;
+
+    for (int i = 0; i < 2; i++)
+        if (whatif_tally_init(&halves[i].tally, whatif_ticks_max(c), false) != 0)
+            die("out of memory");
+    if (pthread_create(&other, NULL, play_half, &halves[1]) != 0)
+        die("no thread");
+    play_half(&halves[0]);
+    pthread_join(other, NULL);
+    for (int i = 0; i < 2; i++)
+        whatif_tally_release(&halves[i].tally);
+    return seconds(CLOCK_MONOTONIC) - start;
+}
+
+/* Best of a few rounds, in rollouts a second of processor time. */
+static double speed(const struct whatif_case *c)
+{
+    struct whatif_tally t;
+    double best = 1e9;
+
+    if (whatif_tally_init(&t, whatif_ticks_max(c), false) != 0)
+        die("out of memory");
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = seconds(CLOCK_THREAD_CPUTIME_ID), took;
+        whatif_tally_clear(&t);
+        whatif_play(c, 1, 0, RUNS, &t);
+        took = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+        best = took < best ? took : best;
+    }
+    if (t.promoted < RUNS / 2)
+        die("the healthy release should mostly be promoted: rollouts would be too short");
+    whatif_tally_release(&t);
+    return RUNS / best;
+}
+
+static void measure(const char *file, const char *interval, bool counts, const char *name,
+                    double wanted, const char *million)
+{
+    struct canary_options options = {.deviations = PROFILE_DEFAULT};
+    struct arena *arena = arena_new(0);
+    struct whatif_metrics none = {.count = 0};
+    struct policy_options metrics;
+    struct whatif_source source;
+    struct whatif_model model = whatif_model_default();
+    struct whatif_case *c;
+    struct canary canary;
+    struct policy policy;
+    struct diags diags;
+    const char *text;
+    cJSON *value = cJSON_CreateString(interval);
+    size_t len;
+
+    diags_init(&diags, arena);
+    if (file_read(arena, file, 0, &text, &len) != 0 ||
+        whatif_source_read(&source, arena, &diags, file, text, len, &options) != 0 ||
+        whatif_set(source.object, arena, "analysis.interval", value) != NULL ||
+        canary_decode_json(arena, &diags, file, source.object, &options, &canary) != 0)
+        die("run from the top of the repository");
+    whatif_choose_metrics(&canary.spec, &none, &metrics);
+    model.rps = 50;
+    model.errors = model.errors_before = 0.001;
+    model.latency = true;
+    model.latency_counts = counts;
+    if (policy_make(&policy, &canary.spec, &metrics) != 0 ||
+        whatif_case_new(&c, &policy, &model) != 0)
+        die("out of memory");
+    double rate = speed(c);
+    line(name, rate, "rollouts/cpu-s", rate / wanted, 1.0, true);
+    if (million) {
+        double took = two_cores(c);
+        line(million, took, "s", took / 2, 1.0, false);
+    }
+    whatif_case_free(c);
+    policy_release(&policy);
+    whatif_source_release(&source);
+    json_free(value);
+    diags_release(&diags);
+    arena_free(arena);
+}
+
+/* Ten looks at five errors each, weights from 10 to 50 %, no difference. */
+static void calibrate(void)
+{
+    struct judge_spec judge = {.kind = JUDGE_ANYTIME, .alpha = 0.01, .kappa = 10};
+    struct stat_table errors;
+    struct rng r = rng_init(1, 0, 0);
+    double bound = 0.01 + 3 * sqrt(0.01 * 0.99 / NULL_RUNS);
+    int alarms = 0;
+
+    if (stat_table_poisson(&errors, 5) != 0)
+        die("out of memory");
+    for (int run = 0; run < NULL_RUNS; run++) {
+        struct judge_state s = {.looks = 0};
+        bool alarm = false;
+        for (unsigned look = 0; look < 10 && !alarm; look++) {
+            uint64_t n = stat_table_draw(&errors, rng_next(&r)), percent = 10 * (1 + look / 2);
+            struct answer a = {.canary_requests = 100 * percent,
+                               .primary_requests = 100 * (100 - percent)};
+            a.canary_errors = stat_binomial(&r, n, (double)percent / 100);
+            a.primary_errors = n - a.canary_errors;
+            alarm = judge_look(&s, &judge, false, &a) == VERDICT_FAIL;
+        }
+        alarms += alarm;
+    }
+    stat_table_release(&errors);
+    line("judge_anytime_false_alarms", (double)alarms / NULL_RUNS, "share",
+         (double)alarms / NULL_RUNS / bound, 1.0, false);
+}
+
+int main(void)
+{
+    measure("tests/golden/whatif/two-metrics.yaml", "1m", true, "whatif_rollouts_counts", 500000,
+            "whatif_million_on_two_cores");
+    measure("tests/golden/whatif/two-metrics.yaml", "10s", false,
+            "whatif_rollouts_overlap_bucketed", 100000, NULL);
+    calibrate();
+    return 0;
+}
