@@ -60,6 +60,7 @@ struct job {
     bool quiet;          /* the last tick changed nothing and said nothing ... */
     uint64_t quiet_mark; /* ... when so much had changed in its namespace */
     bool has_command;
+    bool redo; /* a process died before it had told of the end of a rollout: tell again */
     char *spec_text; /* hash of the spec last synced, as text */
     char *service_name;
 };
@@ -137,6 +138,8 @@ struct tick {
     cJSON *ports;
     bool fresh; /* read past the caches: somebody else wrote meanwhile */
     bool wrote, spoke;
+    bool redo_written; /* the end of a rollout is announced; take it back when all is said */
+    bool ended;        /* the end of a rollout was stored in this tick */
     char checksum[16];
     struct strbuf text; /* of the last answer */
     struct status status;
@@ -171,6 +174,13 @@ revision_t text_revision(const char *text);
 revision_t configs_revision(const cJSON *configs);
 void status_read(const cJSON *canary, struct status *ret_status);
 uint32_t memory_read(const cJSON *canary);
+/*
+ * The end of a rollout is stored before it is told (hooks, alerts, events), and a process may die
+ * between the two. So the status before it is kept in the annotation until all is told; the next
+ * process begins from there, and ends the rollout once more. False when there is nothing to repeat.
+ */
+bool redo_read(const cJSON *canary, struct status *status, uint32_t *ret_memory);
+void redo_done(struct tick *t);
 void checksum_read(const cJSON *canary, char out[16]);
 int status_save(struct tick *t, const struct save *save, struct answer *answer);
 int status_initialize(struct tick *t);

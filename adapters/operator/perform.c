@@ -166,6 +166,11 @@ static void perform_load(struct tick *t, const struct ask *ask, struct answer *a
         t->latest = NULL;
     }
     status_read(t->canary, &t->status);
+    if (t->job->redo && !t->ended) {
+        uint32_t unused;
+
+        (void)redo_read(t->canary, &t->status, &unused);
+    }
     checksum_read(t->canary, t->checksum);
     answer->status = &t->status;
 }

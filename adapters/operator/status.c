@@ -265,6 +265,81 @@ static int annotations_write(struct tick *t, const char *key, cJSON *value,
     return code;
 }
 
+static bool ends_rollout(const struct save *save)
+{
+    return (save->op == SAVE_SYNC || save->op == SAVE_PHASE) &&
+           (save->phase == PHASE_INITIALIZED || save->phase == PHASE_SUCCEEDED ||
+            save->phase == PHASE_FAILED);
+}
+
+/* The annotation with what stands now, for redo_read. */
+static cJSON *redo_json(const struct tick *t, const struct save *save)
+{
+    const cJSON *s = json_get(newest(t), "status");
+    cJSON *state = build_object(
+        "v", build_int(1), "memory", build_int(save->memory), "redo",
+        build_object("to", build_str(phase_name((enum phase)save->phase)), "memory",
+                     build_int(memory_read(newest(t))), "phase", build_copy(json_get(s, "phase")),
+                     "failedChecks", build_copy(json_get(s, "failedChecks")), "canaryWeight",
+                     build_copy(json_get(s, "canaryWeight")), "iterations",
+                     build_copy(json_get(s, "iterations")), NULL),
+        NULL);
+    char *text = json_print(state);
+    cJSON *value = build_str(text ? text : "");
+
+    free(text);
+    json_free(state);
+    return value;
+}
+
+static int redo_write(struct tick *t, const struct save *save, struct kube_error *reterr)
+{
+    const char *phase = json_text(json_get(newest(t), "status"), "phase");
+    int code;
+
+    if (t->op->o.as_flagger || t->redo_written || !ends_rollout(save) ||
+        strcmp(phase, phase_name((enum phase)save->phase)) == 0)
+        return 0;
+    code = annotations_write(t, STATE_ANNOTATION, redo_json(t, save), reterr);
+    t->redo_written = code == 0;
+    return code;
+}
+
+bool redo_read(const cJSON *canary, struct status *status, uint32_t *ret_memory)
+{
+    const char *text = json_str(json_at(canary, "metadata", "annotations", NULL), STATE_ANNOTATION);
+    cJSON *state = text ? json_parse(text, strlen(text), NULL) : NULL;
+    const cJSON *redo = json_get(state, "redo");
+    bool found = redo != NULL;
+
+    if (found) {
+        *ret_memory = (uint32_t)json_int(redo, "memory", 0);
+        if (status->phase == phase_of(json_text(redo, "to"))) {
+            status->phase = phase_of(json_text(redo, "phase"));
+            status->failed_checks = small_int(redo, "failedChecks");
+            status->canary_weight = small_int(redo, "canaryWeight");
+            status->iterations = small_int(redo, "iterations");
+        }
+    }
+    json_free(state);
+    return found;
+}
+
+void redo_done(struct tick *t)
+{
+    struct kube_error error = {0};
+    uint32_t memory = t->job->rollout.memory;
+
+    for (int attempt = 0; attempt < 4; attempt++) {
+        cJSON *value = memory ? build_strf("{\"v\":1,\"memory\":%lu}", (unsigned long)memory)
+                              : cJSON_CreateNull();
+
+        if (annotations_write(t, STATE_ANNOTATION, value, &error) == 0 ||
+            error.reason != KUBE_CONFLICT || read_again(t) != 0)
+            return;
+    }
+}
+
 /* The memory goes first: a crash between the two writes repeats the save, and loses nothing. */
 static int memory_write(struct tick *t, uint32_t memory, struct kube_error *reterr)
 {
@@ -307,8 +382,11 @@ static int save_once(struct tick *t, const struct save *save, const struct sync_
                      struct kube_error *reterr)
 {
     const struct clock *clock = t->op->o.clock;
-    int code = memory_write(t, save->memory, reterr);
+    int code = redo_write(t, save, reterr);
     cJSON *object;
+
+    if (code == 0)
+        code = memory_write(t, save->memory, reterr);
 
     if (code != 0 || save->op == SAVE_MEMORY)
         return code;
@@ -343,6 +421,8 @@ int status_save(struct tick *t, const struct save *save, struct answer *answer)
     if (code != 0)
         strbuf_addf(&t->text, "failed after retries: updating canary %s.%s status failed: %s",
                     t->job->name, t->job->ns, error.message);
+    if (code == 0 && ends_rollout(save))
+        t->ended = true;
     answer->target = text_revision(f.applied);
     answer->configs = configs_revision(f.configs);
     json_free(f.configs);

@@ -292,6 +292,7 @@ void job_tick(struct job *j, enum tick_kind kind)
     const struct clock *clock = j->op->o.clock;
     uint64_t mark = *mark_of(j->op, j->ns);
     bool command = j->has_command;
+    uint32_t memory;
     struct tick t;
 
     if (!tick_open(&t, j)) {
@@ -302,12 +303,19 @@ void job_tick(struct job *j, enum tick_kind kind)
     }
     if (!j->loaded) {
         status_read(t.canary, &t.status);
-        rollout_load(&j->rollout, &t.status, j->op->o.as_flagger ? 0 : memory_read(t.canary));
+        memory = j->op->o.as_flagger ? 0 : memory_read(t.canary);
+        if (!j->op->o.as_flagger && redo_read(t.canary, &t.status, &memory))
+            j->redo = true;
+        rollout_load(&j->rollout, &t.status, memory);
         j->loaded = true;
     }
     if (command)
         take_command(&t);
     run_steps(&t, kind);
+    if ((t.redo_written || j->redo) && t.ended && !task_is_cancelled(j->op->o.tasks)) {
+        redo_done(&t);
+        j->redo = false;
+    }
     if (command) {
         job_command_done(&t);
         j->has_command = false;

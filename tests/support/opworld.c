@@ -105,7 +105,7 @@ static int api_perform(void *self, const struct http_request *req,
     int code = 0;
 
     memset(ret_response, 0, sizeof(*ret_response));
-    if (was_dead || (dying && w->kill_at % 2 == 0))
+    if (was_dead || (dying && !w->kill_after))
         return -ECANCELED;
     call(w, req, &reply);
     if (dying)

@@ -28,6 +28,7 @@ struct opworld {
     struct strbuf hooks; /* "phase\n" of each hook called */
     uint64_t requests;   /* to the API since the start */
     uint64_t kill_at;    /* the process dies at this request; 0 = never */
+    bool kill_after;     /* once the request has taken effect, its answer unheard */
     bool dead;
     struct gate moved;
     /* one life of the operator */

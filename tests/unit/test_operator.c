@@ -302,7 +302,8 @@ END_TEST
  */
 
 /* A release during which the process dies at its n-th request, and is started again at once. */
-static void run_killed_at(uint64_t n, const char *provider, const char *strategy, double metric)
+static void run_killed_at(uint64_t n, bool after, const char *provider, const char *strategy,
+                          double metric)
 {
     opworld_init(&w, n);
     install(provider, strategy);
@@ -311,6 +312,7 @@ static void run_killed_at(uint64_t n, const char *provider, const char *strategy
     release("podinfo:2");
     w.requests = 0;
     w.kill_at = n;
+    w.kill_after = after;
     if (opworld_run(&w, w.now_ms + 250000)) {
         w.kill_at = 0;
         run_for(250000);
@@ -320,25 +322,30 @@ static void run_killed_at(uint64_t n, const char *provider, const char *strategy
 static const struct life {
     const char *name, *provider, *strategy;
     double metric;
-    const char *phase, *image;
+    const char *phase, *image, *last_words;
 } lives[] = {
-    {"canary", "istio", CANARY_STEPS, 100, "Succeeded", "podinfo:2"},
-    {"blue/green", "kubernetes", BLUE_GREEN, 100, "Succeeded", "podinfo:2"},
-    {"rollback", "istio", CANARY_STEPS, 50, "Failed", "podinfo:1"},
+    {"canary", "istio", CANARY_STEPS, 100, "Succeeded", "podinfo:2",
+     "Promotion completed! Scaling down podinfo.test"},
+    {"blue/green", "kubernetes", BLUE_GREEN, 100, "Succeeded", "podinfo:2",
+     "Promotion completed! Scaling down podinfo.test"},
+    {"rollback", "istio", CANARY_STEPS, 50, "Failed", "podinfo:1",
+     "Canary failed! Scaling down podinfo.test"},
 };
 
 START_TEST(killed_at_any_request_a_release_ends_as_if_nothing_had_happened)
 {
-    const struct life *l = &lives[_i];
+    const struct life *l = &lives[_i % 3];
 
-    for (uint64_t n = 1; n < 90; n++) {
-        run_killed_at(n, l->provider, l->strategy, l->metric);
+    for (uint64_t n = 1; n < 50; n++) {
+        run_killed_at(n, _i >= 3, l->provider, l->strategy, l->metric);
         ck_assert_msg(strcmp(phase(), l->phase) == 0, "%s killed at request %llu ends %s", l->name,
                       (unsigned long long)n, phase());
         ck_assert_msg(strcmp(image_of("podinfo-primary"), l->image) == 0,
                       "%s killed at request %llu leaves %s", l->name, (unsigned long long)n,
                       image_of("podinfo-primary"));
         ck_assert_int_eq(replicas_of("podinfo"), 0);
+        ck_assert_msg(said(l->last_words), "%s killed at request %llu never says so", l->name,
+                      (unsigned long long)n);
         opworld_release(&w);
     }
 }
@@ -367,7 +374,7 @@ int main(void)
     suite_add_tcase(suite, tc);
     tcase_set_timeout(crash, 120);
     tcase_add_loop_test(crash, killed_at_any_request_a_release_ends_as_if_nothing_had_happened, 0,
-                        3);
+                        6);
     suite_add_tcase(suite, crash);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
