@@ -337,6 +337,7 @@ int whatif_write_db(const char *path, const struct whatif_plan *plan,
 {
     const char *name = json_str_or(json_get(plan->source->object, "metadata"), "name", "");
     sqlite3_stmt *st = NULL;
+    sqlite3_int64 sweep = 0; /* the rows of the cells have ids of their own */
     sqlite3 *db = NULL;
     int rc = sqlite3_open(path, &db);
 
@@ -352,6 +353,7 @@ int whatif_write_db(const char *path, const struct whatif_plan *plan,
         sqlite3_bind_text(st, 2, COALMINE_VERSION, -1, SQLITE_STATIC);
         sqlite3_bind_int64(st, 3, (sqlite3_int64)plan->seed);
         sqlite3_step(st);
+        sweep = sqlite3_last_insert_rowid(db);
         rc = sqlite3_finalize(st);
         st = NULL;
     }
@@ -362,7 +364,7 @@ int whatif_write_db(const char *path, const struct whatif_plan *plan,
             "?,?,?,?,?,?)",
             -1, &st, NULL);
     for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
-        insert_cell(st, sqlite3_last_insert_rowid(db), plan, &results[i]);
+        insert_cell(st, sweep, plan, &results[i]);
     sqlite3_finalize(st);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
