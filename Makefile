@@ -347,6 +347,7 @@ CHECK_SCRIPTS += tests/golden/sweep.sh tests/golden/whatif.sh
 CHECK_SCRIPTS += tests/simkube/calls.sh tests/simkube/kubectl.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh
+CHECK_SCRIPTS += tests/cluster/compare_test.sh
 CHECK_SCRIPTS += tests/fuzz/replay.sh
 
 # ---- fuzzing: tests/fuzz/fuzz_x.c with its corpus in tests/fuzz/corpus/x ----------------------------------
@@ -506,9 +507,13 @@ CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAM
 $(BUILD)/cluster/%: $(BUILD)/obj/tests/cluster/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL)
-.PHONY: cluster-check
-cluster-check: $(CLUSTER_BINS) $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_TOOLS))
+.PHONY: cluster-check cluster-measure
+cluster-check: $(BUILD)/coalmine $(CLUSTER_BINS) $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_TOOLS))
 	@BUILD=$(BUILD) tests/cluster/run $(CLUSTER_BINS) $(CLUSTER_SCRIPTS) || [ $$? -eq 77 ]
+	@BUILD=$(BUILD) tests/cluster/conformance tests/conformance/cluster || [ $$? -eq 77 ]
+# What the operator costs beside Flagger 1.44, on the same control plane
+cluster-measure: $(BUILD)/cluster/world $(BUILD)/coalmine
+	@BUILD=$(BUILD) tests/cluster/measure || [ $$? -eq 77 ]
 
 # Each target runs for FUZZ_SECONDS on a copy of its corpus; what it finds stays in $(BUILD)/fuzz/found.
 FUZZ_SECONDS ?= 60

@@ -37,7 +37,7 @@ static void on_hook(void *ctx, struct server_call *call)
     const char *body = call_body(call, &len);
 
     (void)ctx;
-    say("webhook", len ? body : "null", len ? len : 4, true);
+    say("hook", len ? body : "null", len ? len : 4, true);
     call_answer(call, 200, "text/plain", "", 0);
 }
 
