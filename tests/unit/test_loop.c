@@ -170,7 +170,7 @@ static void read_stream(void *arg)
 {
     const int *want = arg;
 
-    ck_assert_int_eq(get("/stream", take, 1000, 50), *want);
+    ck_assert_int_eq(get("/stream", take, 10000, *want ? 50 : 10000), *want);
     say("|");
 }
 
@@ -216,7 +216,7 @@ END_TEST
 static void read_quiet_stream(void *arg)
 {
     (void)arg;
-    ck_assert_int_eq(get("/stream", take, 40, 0), 0);
+    ck_assert_int_eq(get("/stream", take, 400, 0), 0);
     say("|");
 }
 
@@ -225,7 +225,7 @@ static void feed_late(void *arg)
     (void)arg;
     while (!held)
         task_sleep(loop_tasks(loop), 1);
-    task_sleep(loop_tasks(loop), 120);
+    task_sleep(loop_tasks(loop), 500);
     call_stream_write(held, "a", 1);
     call_stream_end(held);
 }
