@@ -19,7 +19,7 @@ finish() {
 trap finish EXIT
 trap 'exit 1' INT TERM
 k() { kubectl --kubeconfig "$config" "$@"; }
-fail() { echo "FAILED operator_check: $*"; tail -5 "$dir"/*.log | cut -c1-400; exit 1; }
+fail() { echo "FAILED operator_check: $*"; for log in "$dir"/*.log; do tail -n 5 "$log" | cut -c1-400; done; exit 1; }
 ok() { echo "ok operator_check: $*"; }
 
 k apply -f "$root/crds/" >/dev/null || fail "the CRDs were refused"
@@ -172,6 +172,6 @@ while [ -n "$(phases)" ]; do
 done
 [ "$(k get deployment a-canary -n op -o jsonpath='{.spec.replicas}')" = 2 ] || fail "the target was not brought back"
 ok "deletion reverts"
-grep -h '403\|forbidden' "$dir"/*.log | head -3 | grep . && fail "a right was missing"
+grep -hE 'is forbidden|Forbidden' "$dir"/*.log | head -3 | grep . && fail "a right was missing"
 ok "no request was forbidden"
 exit 0
