@@ -549,7 +549,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/coalmine
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -d $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	install -m 755 $(BUILD)/coalmine $(DESTDIR)$(PREFIX)/bin/coalmine
+	install -s -m 755 $(BUILD)/coalmine $(DESTDIR)$(PREFIX)/bin/coalmine
 	$(BUILD)/coalmine help --man >$(DESTDIR)$(PREFIX)/share/man/man1/coalmine.1
 	$(BUILD)/coalmine help --completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/coalmine
 	$(BUILD)/coalmine help --completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_coalmine
