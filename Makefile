@@ -1,6 +1,8 @@
 # The one door: make, make check, make demo, make bench, make fuzz, make install.
 # Sources are listed by name. Objects go to $(BUILD); nothing is written beside the sources.
 
+.DEFAULT_GOAL := all
+
 BUILD   ?= build
 CC      ?= cc
 AR      ?= ar
