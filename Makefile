@@ -387,7 +387,7 @@ BENCHES += bench/bench_scenario.c
 # the reports of all scenarios, built four ways, are the same bytes
 .PHONY: same
 same: $(BUILD)/.deps-fuzz
-	@BUILD=$(BUILD) scripts/same.sh
+	+@BUILD=$(BUILD) scripts/same.sh
 
 # --------------------------------------------------------------------------------------------------------
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

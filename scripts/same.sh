@@ -1,17 +1,24 @@
 #!/usr/bin/env bash
-# The same bytes from gcc and clang, at -O0 and -O3, twice each: every scenario's JSON report, one hash.
+# The same bytes from gcc and clang, at -O0 and -O3, twice each: every scenario's JSON report and what
+# coalmine test says of it, one hash.
 #   scripts/same.sh            builds below $BUILD/same
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}/same
 mapfile -t scenarios < <(find scenarios -name '*.yaml' -not -path '*/manifests/*' | LC_ALL=C sort)
+say() { # what one build says of all scenarios; a verb that fails is no answer
+    export TZ=Pacific/Kiritimati LC_ALL=C.UTF-8
+    "$1" simulate --output json "${scenarios[@]}"
+    "$1" test --output json scenarios
+}
+
 first=
 for compiler in gcc clang; do
     for level in -O0 -O3; do
         here=$build/$compiler$level
         make -s BUILD="$here" CC=$compiler OPT=$level "$here/coalmine"
         for round in 1 2; do
-            hash=$(TZ=Pacific/Kiritimati LC_ALL=C.UTF-8 "$here/coalmine" simulate --output json "${scenarios[@]}" | sha256sum)
+            hash=$(say "$here/coalmine" | sha256sum)
             hash=${hash%% *}
             echo "$hash  $compiler $level, round $round, ${#scenarios[@]} scenarios"
             [ -n "$first" ] || first=$hash
