@@ -16,7 +16,8 @@ first=
 for compiler in gcc clang; do
     for level in -O0 -O3; do
         here=$build/$compiler$level
-        make -s BUILD="$here" CC=$compiler OPT=$level "$here/coalmine"
+        # warnings are counted at the level that is shipped: others see less, or guess more
+        make -s WERROR= BUILD="$here" CC=$compiler OPT=$level "$here/coalmine"
         for round in 1 2; do
             hash=$(say "$here/coalmine" | sha256sum)
             hash=${hash%% *}

@@ -645,7 +645,7 @@ static struct tmpl_node *parse_command(struct parser *p)
             unexpected(p, &t, "operand");
         break;
     }
-    if (!p->failed && cmd->count == 0)
+    if (cmd && !p->failed && cmd->count == 0)
         fail(p, "empty command");
     return p->failed ? NULL : cmd;
 }
