@@ -410,6 +410,8 @@ static double mixture_quantile(const struct mixture *m, double quantile)
     while (high - low > 0.001) {
         double middle = low + (high - low) / 2, share = 0;
 
+        if (middle <= low || middle >= high)
+            break; /* so long that a microsecond is below the last digit */
         for (uint32_t i = 0; i < m->count; i++)
             share += m->requests[i] * latency_share(m->latency[i], middle / m->slowdown[i]);
         if (share >= quantile * m->total)
@@ -417,7 +419,7 @@ static double mixture_quantile(const struct mixture *m, double quantile)
         else
             low = middle;
     }
-    return (double)(int64_t)(high * 1000 + 0.5) / 1000;
+    return high < 9e15 ? (double)(int64_t)(high * 1000 + 0.5) / 1000 : high;
 }
 
 static bool model_latency(const struct metric_model *m, const struct metric_query *q, ms_t from,
@@ -440,7 +442,9 @@ static bool model_latency(const struct metric_model *m, const struct metric_quer
 
 static uint64_t rounded(double count)
 {
-    return count < 0 ? 0 : (uint64_t)(count + 0.5);
+    if (count < 0)
+        return 0;
+    return count < 1.8e19 ? (uint64_t)(count + 0.5) : UINT64_MAX;
 }
 
 /* A share that is exactly at its bound stays there, whatever the sums lost in their last digits. */
