@@ -326,6 +326,16 @@ OPERATOR_SRCS := \
 ADAPTER_SRCS += $(WORKLOAD_SRCS) $(OPERATOR_SRCS)
 CLI_SRCS += adapters/cli/verb_command.c adapters/cli/verb_operator.c
 
+# ---- the swarm: lives of the operator in the simulated cluster ---------------------------------------------
+SWARM_SRCS := \
+	adapters/swarm/judge.c \
+	adapters/swarm/life.c \
+	adapters/swarm/plan.c
+ADAPTER_SRCS += $(SWARM_SRCS)
+CLI_SRCS += adapters/cli/verb_swarm.c
+UNIT_TESTS += \
+	tests/unit/test_swarm.c
+
 # scripts and programs that make check runs besides the unit tests, by path
 CHECK_SCRIPTS := \
 	tests/conformance/rollouts.sh \
@@ -382,7 +392,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_openmetrics.c \
 	tests/fuzz/fuzz_scenario.c \
 	tests/fuzz/fuzz_series.c
-BENCHES += bench/bench_scenario.c
+BENCHES += bench/bench_scenario.c bench/bench_swarm.c
 
 # the reports of all scenarios, built four ways, are the same bytes
 .PHONY: same

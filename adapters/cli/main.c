@@ -26,6 +26,7 @@ const struct verb *const verbs[] = {
     &verb_pause,
     &verb_resume,
     &verb_cluster,
+    &verb_swarm,
     &verb_loadtester,
     &verb_help,
     NULL,

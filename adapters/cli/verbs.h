@@ -28,5 +28,6 @@ extern const struct verb verb_report;
 extern const struct verb verb_resume;
 extern const struct verb verb_retry;
 extern const struct verb verb_schema;
+extern const struct verb verb_swarm;
 
 #endif

@@ -52,7 +52,8 @@ struct job {
     int64_t interval_ms;
     int64_t next_ms;     /* of the next tick, by mono_ms; INT64_MAX = none */
     int64_t finalize_ms; /* of the next try to finalize; INT64_MAX = none */
-    bool running;        /* a task is at work on it */
+    bool running;        /* a task is at work on it ... */
+    uint64_t task;       /* ... and this is it */
     bool needs_sync;     /* the spec changed: check it, start its status, see to its finalizer */
     bool accepted;       /* the check found nothing against it */
     bool gone;           /* deleted */
@@ -108,7 +109,7 @@ struct operator
     struct registry registry;
     struct events *events;
     struct lease *lease;
-    uint64_t lease_task, schedule_task;
+    uint64_t lease_task, schedule_task, flush_task;
     struct gate wake; /* something to do for the scheduler */
     bool flushing, stopping, leading, deposed, synced, ended;
     int64_t stop_by_ms; /* by mono_ms */

@@ -77,6 +77,8 @@ void operator_start(struct operator* o);
 /* Finish the ticks under way (for at most `grace_ms`), give up the lease, end. Callable from
  * anywhere. */
 void operator_stop(struct operator* o, int64_t grace_ms);
+/* All its tasks have ended: it may be freed. */
+bool operator_has_ended(const struct operator* o);
 /* It was the leader, and lost the lease: the process should end. */
 bool operator_was_deposed(const struct operator* o);
 /* The Canaries are known, and (where elections are held) somebody leads. */

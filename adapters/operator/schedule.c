@@ -268,7 +268,8 @@ static void start_due(struct operator* o, int64_t now)
         }
         j->running = true;
         o->running++;
-        if (task_spawn(o->o.tasks, run_job, j) == 0) {
+        j->task = task_spawn(o->o.tasks, run_job, j);
+        if (j->task == 0) {
             j->running = false;
             o->running--;
             return;
@@ -326,6 +327,17 @@ static void release_lease(struct operator* o)
         lease_release(o->lease, &error);
 }
 
+/* Only our own tasks: others may share the scheduler. */
+static void cancel_work(struct operator* o)
+{
+    for (size_t i = 0; i < o->job_count; i++) {
+        if (o->jobs[i]->running)
+            task_cancel(o->o.tasks, o->jobs[i]->task);
+    }
+    if (o->flushing)
+        task_cancel(o->o.tasks, o->flush_task);
+}
+
 static void wind_up(struct operator* o)
 {
     op_log(o, LEVEL_INFO, HERE, NULL, "Shutting down operator workers");
@@ -335,7 +347,7 @@ static void wind_up(struct operator* o)
         events_flush(o->events);
     release_lease(o);
     feeds_stop(o);
-    tasks_cancel_all(o->o.tasks);
+    cancel_work(o);
     while (o->running > 0 || !feeds_ended(o) || o->flushing) {
         if (gate_wait(o->o.tasks, &o->wake, 1000) == -ECANCELED)
             break;
@@ -455,7 +467,8 @@ static void on_pending(void *ctx)
 
     if (o->flushing)
         return;
-    o->flushing = task_spawn(o->o.tasks, run_flush, o) != 0;
+    o->flush_task = task_spawn(o->o.tasks, run_flush, o);
+    o->flushing = o->flush_task != 0;
 }
 
 /* ---- life --------------------------------------------------------------------------------------
@@ -557,6 +570,11 @@ void operator_stop(struct operator* o, int64_t grace_ms)
 bool operator_was_deposed(const struct operator* o)
 {
     return o->deposed;
+}
+
+bool operator_has_ended(const struct operator* o)
+{
+    return o->ended;
 }
 
 bool operator_is_ready(const struct operator* o)

@@ -1,0 +1,59 @@
+/*
+ * Operator lives a second on one core: install, release, promotion or rollback, in virtual time,
+ * with the real encoding; without faults, and with those that seeds draw.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "adapters/swarm/swarm.h"
+
+enum { LIVES = 300 };
+
+static double cpu_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double lives_per_s(struct simkube *from, bool calm)
+{
+    double start = cpu_s();
+
+    for (uint64_t seed = 1; seed <= LIVES; seed++) {
+        struct swarm_plan plan;
+        struct swarm_result r;
+
+        swarm_plan_draw(&plan, seed);
+        if (calm) {
+            plan.faults = (struct simkube_faults){.late_ms_max = 1000};
+            plan.crashes = plan.edits = 0;
+            plan.releases = plan.operators = 1;
+            plan.faulty_ms = 1;
+        }
+        if (swarm_live(from, &plan, NULL, NULL, &r) != 0) {
+            fputs("bench_swarm: out of memory\n", stderr);
+            exit(4);
+        }
+    }
+    return LIVES / (cpu_s() - start);
+}
+
+int main(void)
+{
+    struct simkube *from = swarm_prototype();
+    double calm, faulty;
+
+    if (!from)
+        return 4;
+    calm = lives_per_s(from, true);
+    faulty = lives_per_s(from, false);
+    printf("operator_lives_per_s\t%.0f\t1/s\t%.2f\t%.2f\t%s\n", calm, calm / 300, 1.0,
+           calm >= 300 ? "ok" : "short");
+    printf("swarm_lives_per_s\t%.0f\t1/s\t1\t1\tok\n", faulty);
+    simkube_free(from);
+    return 0;
+}
