@@ -58,6 +58,7 @@ struct job {
     bool accepted;       /* the check found nothing against it */
     bool gone;           /* deleted */
     bool loaded;         /* the rollout holds its status */
+    bool looked;         /* this process has read it from the API server, not from its watch alone */
     bool quiet;          /* the last tick changed nothing and said nothing ... */
     uint64_t quiet_mark; /* ... when so much had changed in its namespace */
     bool has_command;
@@ -185,6 +186,8 @@ void redo_done(struct tick *t);
 void checksum_read(const cJSON *canary, char out[16]);
 int status_save(struct tick *t, const struct save *save, struct answer *answer);
 int status_initialize(struct tick *t);
+/* The Canary as the API server has it now, into t->latest and the cache. 0 or -Exxx. */
+int status_read_again(struct tick *t);
 int status_save_cookies(struct tick *t, struct strbuf *reterr_text);
 /* A revision recorded by Flagger cannot be compared with ours: at rest, what runs now is taken as
  * it. */

@@ -146,6 +146,26 @@ static int read_metadata(struct tick *t, struct router_result *ret_result)
 /* ---- set-up ------------------------------------------------------------------------------------
  */
 
+/*
+ * The first look of a process at a Canary is a read of its own: what a process before it wrote may
+ * not be in the first list yet, and a tick on an older phase would scale the pods of a running
+ * rollout away.
+ */
+static int look_once(struct tick *t)
+{
+    if (t->job->looked)
+        return 0;
+    if (status_read_again(t) != 0)
+        return -1;
+    if (t->latest) {
+        json_free(t->canary);
+        t->canary = t->latest;
+        t->latest = NULL;
+    }
+    t->job->looked = true;
+    return 0;
+}
+
 static void perform_load(struct tick *t, const struct ask *ask, struct answer *answer)
 {
     cJSON *canary = kube_cache_read(t->op->canaries->cache, t->job->ns, t->job->name);
@@ -160,6 +180,11 @@ static void perform_load(struct tick *t, const struct ask *ask, struct answer *a
     json_free(t->latest);
     t->canary = canary;
     t->latest = NULL;
+    if (look_once(t) != 0) {
+        strbuf_addf(&t->text, "canary %s.%s could not be read", t->job->name, t->job->ns);
+        answer->outcome = OUTCOME_FAILED;
+        return;
+    }
     if (!t->op->o.as_flagger && status_adopt(t) == 0 && t->latest) {
         json_free(t->canary);
         t->canary = t->latest;

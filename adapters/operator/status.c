@@ -233,7 +233,7 @@ static void take_answer(struct tick *t, cJSON *object)
     t->latest = object;
 }
 
-static int read_again(struct tick *t)
+int status_read_again(struct tick *t)
 {
     cJSON *object = NULL;
     struct kube_error error;
@@ -335,7 +335,7 @@ void redo_done(struct tick *t)
                               : cJSON_CreateNull();
 
         if (annotations_write(t, STATE_ANNOTATION, value, &error) == 0 ||
-            error.reason != KUBE_CONFLICT || read_again(t) != 0)
+            error.reason != KUBE_CONFLICT || status_read_again(t) != 0)
             return;
     }
 }
@@ -415,7 +415,7 @@ int status_save(struct tick *t, const struct save *save, struct answer *answer)
         if (code == 0 || error.reason != KUBE_CONFLICT || pause < 0)
             break;
         clock->sleep_ms(clock->self, pause);
-        if (read_again(t) != 0)
+        if (status_read_again(t) != 0)
             break;
     }
     if (code != 0)
@@ -440,7 +440,7 @@ int status_save_cookies(struct tick *t, struct strbuf *reterr_text)
         cookies_copy(build_child(object, "status"), json_get(t->canary, "status"));
         code = put_status(t, object, &error);
         json_free(object);
-        if (code == 0 || error.reason != KUBE_CONFLICT || read_again(t) != 0)
+        if (code == 0 || error.reason != KUBE_CONFLICT || status_read_again(t) != 0)
             break;
     }
     if (code != 0)
@@ -533,7 +533,7 @@ int finalizer_set(struct tick *t, bool wanted, struct strbuf *reterr_text)
         }
         if (error.reason == KUBE_NOT_FOUND && !wanted)
             return 0;
-        if (error.reason != KUBE_CONFLICT || read_again(t) != 0)
+        if (error.reason != KUBE_CONFLICT || status_read_again(t) != 0)
             break;
     }
     strbuf_addf(reterr_text, "failed after retries: %s", error.message);
@@ -550,7 +550,7 @@ void job_command_done(struct tick *t)
     for (int attempt = 0; attempt < 4; attempt++) {
         if (annotations_write(t, COMMAND_ANNOTATION, cJSON_CreateNull(), &error) == 0)
             return;
-        if (error.reason != KUBE_CONFLICT || read_again(t) != 0)
+        if (error.reason != KUBE_CONFLICT || status_read_again(t) != 0)
             break;
     }
     op_log(t->op, LEVEL_FAULT, HERE, NULL, "removing the command of %s.%s failed: %s", t->job->name,
