@@ -226,3 +226,10 @@ const char *metric_provider_online_answer(const struct metric_provider *p,
 {
     return p->ops->online_answer(p, response, arena);
 }
+
+const char *provider_online_answer(const struct metric_provider *p, const struct http_response *r,
+                                   struct arena *arena)
+{
+    (void)p;
+    return r->status == 200 ? NULL : provider_text(arena, "error response: %s", r->body);
+}

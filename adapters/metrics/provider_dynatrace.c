@@ -112,19 +112,12 @@ static int online_request(const struct metric_provider *p, int64_t now_ms, struc
     return start(p, "/api/v2/metrics?pageSize=1", &q, arena, ret_request, reterr);
 }
 
-static const char *online_answer(const struct metric_provider *p, const struct http_response *r,
-                                 struct arena *arena)
-{
-    (void)p;
-    return r->status == 200 ? NULL : provider_text(arena, "error response: %s", r->body);
-}
-
 const struct provider_ops provider_dynatrace = {
     .type = "dynatrace",
     .build = build,
     .request = request,
     .answer = answer,
     .online_request = online_request,
-    .online_answer = online_answer,
+    .online_answer = provider_online_answer,
     .transport_error = "request failed: %s",
 };

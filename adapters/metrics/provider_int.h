@@ -70,4 +70,8 @@ const char *provider_text(struct arena *arena, const char *format, ...)
 #define NO_VALUES "no values found"
 #define MULTIPLE_VALUES "query returned multiple values"
 
+/* The availability of servers that answer 200 to a probe: NULL, or the error text in the arena. */
+const char *provider_online_answer(const struct metric_provider *p, const struct http_response *r,
+                                   struct arena *arena);
+
 #endif
