@@ -325,6 +325,8 @@ OPERATOR_SRCS := \
 	adapters/operator/world.c
 ADAPTER_SRCS += $(WORKLOAD_SRCS) $(OPERATOR_SRCS)
 CLI_SRCS += adapters/cli/verb_command.c adapters/cli/verb_operator.c
+UNIT_TESTS += \
+	tests/unit/test_operator.c
 
 # ---- the swarm: lives of the operator in the simulated cluster ---------------------------------------------
 SWARM_SRCS := \
@@ -361,6 +363,7 @@ CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh
 CHECK_SCRIPTS += tests/cluster/compare_test.sh
 CHECK_SCRIPTS += tests/fuzz/replay.sh
+CHECK_SCRIPTS += scripts/listed.sh
 
 # ---- fuzzing: tests/fuzz/fuzz_x.c with its corpus in tests/fuzz/corpus/x ----------------------------------
 FUZZ_TARGETS := \
@@ -406,7 +409,8 @@ LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 
 .PHONY: all bench check conformance clean deps fuzz fuzz-programs install lint sanitize valgrind
 .DELETE_ON_ERROR:
-.SECONDARY:
+# kept, but not .SECONDARY: that takes a missing object of an old source for made
+.PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/.deps-%
 
 all: $(BUILD)/.deps-build $(BUILD)/coalmine $(BUILD)/conformance
 
@@ -464,6 +468,7 @@ conformance: $(BUILD)/conformance
 TEST_SUPPORT_SRCS := \
 	tests/prop/world.c \
 	tests/support/certificates.c \
+	tests/support/opworld.c \
 	tests/support/script.c
 $(BUILD)/libtestsupport.a: $(call obj,$(TEST_SUPPORT_SRCS))
 	@rm -f $@; $(AR) rcs $@ $^
@@ -513,7 +518,8 @@ CLUSTER_TOOLS := \
 CLUSTER_SCRIPTS := \
 	tests/cluster/calls.sh \
 	tests/cluster/check_agrees.sh \
-	tests/cluster/identities
+	tests/cluster/identities \
+	tests/cluster/operator_check.sh
 cluster-check: $(BUILD)/calls
 CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAMS))
 $(BUILD)/cluster/%: $(BUILD)/obj/tests/cluster/%.o $(LIBS)
