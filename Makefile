@@ -498,13 +498,9 @@ SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sani
 sanitize:
 	+$(MAKE) BUILD=$(BUILD)/sanitize CFLAGS='$(SANITIZE)' check
 
-# Check runs each test in a process of its own; under valgrind all run in one
-valgrind: $(BUILD)/.deps-check $(UNIT_BINS)
-	@for program in $(UNIT_BINS); do \
-	    echo "valgrind $$program"; \
-	    CK_FORK=no CK_VERBOSITY=silent valgrind -q --error-exitcode=99 --leak-check=full \
-	        --errors-for-leak-kinds=definite $$program || exit 1; \
-	done
+valgrind: $(BUILD)/.deps-check $(BUILD)/.deps-fuzz $(UNIT_BINS)
+	@tests/valgrind $(VALGRIND_ONLY:%=$(BUILD)/tests/%)
+VALGRIND_ONLY ?= $(notdir $(UNIT_BINS))
 
 lint: ; @scripts/lint.sh
 

@@ -474,7 +474,7 @@ START_TEST(a_server_is_verified)
     struct http_tls tls = {.ca_pem = c->give_ca ? certs.ca : NULL,
                            .insecure = c->insecure,
                            .server_name = c->server_name};
-    struct http_request req = {.url = url, .tls = &tls, .timeout_ms = 5000};
+    struct http_request req = {.url = url, .tls = &tls, .timeout_ms = 60000};
     struct http_response r;
     int got;
 
