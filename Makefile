@@ -146,9 +146,14 @@ ADAPTER_SRCS = $(METRICS_SRCS) $(CLI_FRAME_SRCS) $(STORE_SRCS) $(BASE_SRCS) $(MA
 # ---- adapters/check, crds/, docs/checks ----------------------------------------------------------------
 CHECK_SRCS := \
 	adapters/check/check.c \
+	adapters/check/config.c \
 	adapters/check/cross.c \
+	adapters/check/finding.c \
 	adapters/check/json_schema.c \
 	adapters/check/ladder.c \
+	adapters/check/object.c \
+	adapters/check/outcome.c \
+	adapters/check/readers.c \
 	adapters/check/rules.c \
 	adapters/check/rules_hooks.c \
 	adapters/check/rules_metrics.c \
@@ -157,6 +162,7 @@ CHECK_SRCS := \
 	adapters/check/rules_steps.c \
 	adapters/check/rules_templates.c \
 	adapters/check/rules_timing.c \
+	adapters/check/scenario.c \
 	adapters/check/schema.c \
 	adapters/check/suppress.c \
 	adapters/check/view.c \

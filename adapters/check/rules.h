@@ -32,6 +32,7 @@ enum finding_group {
     X(CM014, INFO, POLICY, "deprecated field")                                                     \
     X(CM015, WARNING, POLICY, "suppression that suppresses nothing")                               \
     X(CM016, WARNING, POLICY, "suppression that cannot be understood")                             \
+    X(CM017, ERROR, SCHEMA, "scenario that cannot be played")                                      \
     X(CM101, ERROR, POLICY, "stepWeight above 100")                                                \
     X(CM102, ERROR, POLICY, "maxWeight above 100: the rollout never ends")                         \
     X(CM103, WARNING, POLICY, "stepWeight above maxWeight")                                        \

@@ -221,6 +221,68 @@ START_TEST(a_stream_keeps_at_most_200_bytes_a_document)
 }
 END_TEST
 
+/* ---- scenarios
+ * ------------------------------------------------------------------------------------------- */
+
+#define SCENARIO(verb)                                                                             \
+    "canary:\n  provider: istio\n"                                                                 \
+    "  analysis: {interval: 1m, threshold: 5, maxWeight: 50, stepWeight: 10}\n"                    \
+    "timeline:\n- at: 0s\n  " verb ": v2\nexpect: {phase: Succeeded}\n"
+
+START_TEST(a_scenario_is_read_as_a_test_reads_it)
+{
+    struct check *c = run(SCENARIO("deplyo"));
+    const struct finding *f = only(c);
+
+    ck_assert_int_eq(f->rule, CM017);
+    ck_assert_uint_eq(f->line, 6);
+    ck_assert_str_eq(f->path, ".timeline[0].deplyo");
+    ck_assert_str_eq(f->source, "  deplyo: v2");
+    ck_assert_str_eq(f->hint, "did you mean deploy?");
+    check_free(c);
+    c = run(SCENARIO("deploy"));
+    expect_none(c);
+    check_free(c);
+}
+END_TEST
+
+START_TEST(a_document_with_one_mark_of_a_scenario_is_left_alone)
+{
+    struct check *c = run("canary: {enabled: true}\nreplicas: 2\n");
+
+    expect_none(c);
+    check_free(c);
+}
+END_TEST
+
+/* The Canary of the file has rules of its own; the scenario is found in the last piece. */
+START_TEST(a_scenario_in_pieces_is_read_as_a_whole)
+{
+    struct check *c = check_new(NULL);
+    struct strbuf text = STRBUF_INIT;
+    char *bytes;
+    FILE *f;
+
+    for (int i = 0; i < 300; i++)
+        strbuf_adds(&text, "---\n" CANARY("podinfo", STEPS));
+    strbuf_adds(&text, "---\ntimeline:\n- at: 0s\n  deplyo: v2\nmodel: {requests: 5}\n");
+    bytes = strbuf_detach(&text);
+    f = fmemopen(bytes, strlen(bytes), "rb");
+    ck_assert_int_eq(check_add_stream(c, "a.yaml", f), 0);
+    fclose(f);
+    check_finish(c);
+    for (size_t i = 0; i < check_findings(c)->count; i++)
+        if (check_findings(c)->items[i].rule == CM017) {
+            ck_assert_str_eq(check_findings(c)->items[i].source, "  deplyo: v2");
+            ck_assert_uint_eq(check_findings(c)->items[i].line, 300 * 22 + 4);
+            check_free(c);
+            free(bytes);
+            return;
+        }
+    ck_abort_msg("the mistake was not found");
+}
+END_TEST
+
 /* ---- suppressions
  * ----------------------------------------------------------------------------------- */
 
@@ -606,6 +668,9 @@ int main(void)
     tcase_add_test(tc, other_kinds_are_counted_and_left_alone);
     tcase_add_test(tc, lines_are_right_however_a_stream_is_cut);
     tcase_add_test(tc, a_stream_keeps_at_most_200_bytes_a_document);
+    tcase_add_test(tc, a_scenario_is_read_as_a_test_reads_it);
+    tcase_add_test(tc, a_document_with_one_mark_of_a_scenario_is_left_alone);
+    tcase_add_test(tc, a_scenario_in_pieces_is_read_as_a_whole);
     tcase_add_test(tc, comment_after_a_value_covers_its_line);
     tcase_add_test(tc, comment_on_its_own_line_covers_the_block_below);
     tcase_add_test(tc, comment_covers_nothing_behind_its_block);
