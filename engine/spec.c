@@ -147,6 +147,17 @@ bool metric_is_duration(const struct metric_spec *m)
     return strcmp(m->name, "request-duration") == 0;
 }
 
+unsigned judge_food(const struct judge_spec *j)
+{
+    unsigned food = j->min_samples > 0 ? FOOD_REQUESTS : 0;
+
+    if (j->kind == JUDGE_ANYTIME)
+        food |= FOOD_REQUESTS | FOOD_COUNTS;
+    if (j->kind == JUDGE_MANN_WHITNEY)
+        food |= FOOD_SAMPLES;
+    return food;
+}
+
 uint8_t metric_checks_of(const struct metric_spec *m)
 {
     unsigned checks = METRIC_CHECKS_KNOWN;

@@ -82,6 +82,9 @@ struct metric_spec {
     const struct pair *variables; /* templateVariables, sorted by name */
     uint32_t variable_count;
     struct judge_spec judge;
+    /* Queries that feed it, NULL = those that follow from the metric: requests and errors of a
+     * side in the window, and the primary's value. */
+    const char *judge_requests, *judge_errors, *judge_primary;
     uint8_t
         checks; /* metric_checks_of() of this metric, or 0: it is then worked out at each look */
 };
@@ -155,6 +158,13 @@ static inline bool spec_deviates(const struct spec *s, enum deviation d)
 /* Which checks a metric takes part in: bit n for the n-th of enum metric_ask (engine/engine.h). */
 #define METRIC_CHECKS 0x0fu
 #define METRIC_CHECKS_KNOWN 0x80u
+/* What a judge must be given besides the metric's value. */
+enum judge_food {
+    FOOD_REQUESTS = 1 << 0, /* of the canary */
+    FOOD_COUNTS = 1 << 1,   /* requests and errors of both sides */
+    FOOD_SAMPLES = 1 << 2,  /* the metric of both sides, one value for each window */
+};
+unsigned judge_food(const struct judge_spec *j);
 uint8_t metric_checks_of(const struct metric_spec *m);
 static inline unsigned metric_checks(const struct metric_spec *m)
 {

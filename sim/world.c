@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define MS_PER_S 1000
-#define DEFAULT_WINDOW_MS 60000
 enum { STREAM_FAULTS = 1000, STREAM_HOOKS = 2000, STREAM_METRICS = 3000 };
 
 revision_t revision_of(const char *name)
@@ -600,7 +599,7 @@ static void answer_metric(struct world *w, const struct ask *ask, struct answer 
                    STREAM_METRICS + w->canary_index * WORLD_METRICS_MAX + slot);
     query = (struct metric_query){.now_ms = w->now_ms,
                                   .epoch_ms = w->epoch_ms,
-                                  .window_ms = DEFAULT_WINDOW_MS,
+                                  .window_ms = METRIC_WINDOW_DEFAULT_MS,
                                   .spec = w->spec,
                                   .index = ask->index,
                                   .kind = ask->metric,

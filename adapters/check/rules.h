@@ -74,6 +74,7 @@ enum finding_group {
     X(CM309, WARNING, POLICY, "two metrics of one name")                                           \
     X(CM310, WARNING, POLICY, "built-in metric asks the wrong provider")                           \
     X(CM311, ERROR, POLICY, "metricsServer is not a URL")                                          \
+    X(CM312, ERROR, SCHEMA, "judge that cannot be understood or fed")                              \
     X(CM401, ERROR, POLICY, "query template that cannot be read")                                  \
     X(CM402, ERROR, POLICY, "unknown function or variable in a query template")                    \
     X(CM403, ERROR, POLICY, "query that is not PromQL")                                            \

@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "adapters/check/internal.h"
+#include "adapters/manifest/canary.h"
+#include "adapters/manifest/judge.h"
 
 static const char *const builtin_names[] = {"request-success-rate", "request-duration", NULL};
 
@@ -187,6 +189,42 @@ static void inline_query(struct check *c, const struct metric *m, size_t i)
                     node_get(m->node, "templateVariables"));
 }
 
+static bool annotates_judges(const struct node *annotations)
+{
+    for (size_t i = 0; annotations && annotations->kind == NODE_MAP && i < annotations->u.map.count;
+         i++)
+        if (strncmp(annotations->u.map.members[i].key, JUDGE_ANNOTATIONS,
+                    strlen(JUDGE_ANNOTATIONS)) == 0)
+            return true;
+    return false;
+}
+
+/* What the operator would say of the annotations: the decoder itself is asked. */
+static void judges(struct check *c, const struct canary_view *v)
+{
+    const struct node *annotations = node_get(v->metadata, "annotations");
+    const struct document doc = {.file = "", .root = (struct node *)(uintptr_t)v->root};
+    const struct canary_options options = {
+        .mesh_provider = v->provider, .deviations = PROFILE_DEFAULT, .lenient = true};
+    struct canary canary;
+    struct diags said;
+
+    if (!annotates_judges(annotations))
+        return;
+    diags_init(&said, check_scratch(c));
+    canary_decode(check_scratch(c), &said, &doc, &options, &canary);
+    for (size_t i = 0; i < said.count; i++)
+        for (size_t k = 0; k < annotations->u.map.count; k++) {
+            const struct member *m = &annotations->u.map.members[k];
+            const struct diag *d = &said.items[i];
+
+            if (d->line == m->value->line && d->col == m->value->col)
+                check_find(c, CM312, m->value, check_text(c, ".metadata.annotations.%s", m->key),
+                           d->hint ? check_text(c, "%s", d->hint) : NULL, "%s", d->what);
+        }
+    diags_release(&said);
+}
+
 void rules_metrics(struct check *c, const struct canary_view *v)
 {
     const struct node *server = node_get(v->spec, "metricsServer");
@@ -199,6 +237,7 @@ void rules_metrics(struct check *c, const struct canary_view *v)
     if (v->analysis == NULL)
         return;
     nothing_measured(c, v);
+    judges(c, v);
     for (size_t i = 0; v->metrics && i < v->metrics->u.list.count; i++) {
         struct metric metric, *m = &metric;
         struct bounds b;

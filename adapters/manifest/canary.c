@@ -624,9 +624,9 @@ int canary_decode(struct arena *arena, struct diags *diags, const struct documen
         else
             reader_missing(&r, doc->root, NULL, "spec");
     }
-    judges_read(&r, doc->root, &c->spec.analysis);
     if (!c->spec.provider)
         derive(&r, options, &c->spec, false);
+    judges_read(&r, doc->root, &c->spec);
     return reader_result(&r);
 }
 

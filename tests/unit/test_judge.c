@@ -214,6 +214,93 @@ START_TEST(annotations_choose_the_judge)
 }
 END_TEST
 
+#define QUERY_METRIC "{name: queue, query: \"avg(queue{pod=~'{{ target }}-.*'})\", interval: 30s}"
+static const struct {
+    const char *annotations, *provider, *interval, *metric, *error; /* NULL = fine */
+    uint32_t line;
+} fed[] = {
+    {"judge.request-success-rate: anytime", "istio", "1m",
+     "{name: request-success-rate, interval: 1m}", NULL, 0},
+    {"judge.request-success-rate: anytime", "istio", "30s",
+     "{name: request-success-rate, interval: 1m}",
+     "anytime with a window of 1m, longer than the interval of 30s: windows overlap, one error is "
+     "counted by several checks, and alpha no longer bounds the false alarms",
+     6},
+    /* no interval is a window of a minute */
+    {"judge.request-success-rate: anytime", "istio", "30s", "{name: request-success-rate}",
+     "anytime with a window of 1m, longer than the interval of 30s: windows overlap, one error is "
+     "counted by several checks, and alpha no longer bounds the false alarms",
+     6},
+    {"judge.queue: anytime", "istio", "1m", QUERY_METRIC,
+     "this judge needs to know how many requests there were, and no query for that follows from "
+     "metric queue",
+     6},
+    {"judge.queue: anytime\n    coalmine.dev/judge-requests.queue: q", "istio", "1m", QUERY_METRIC,
+     "this judge needs to know how many errors there were, and no query for that follows from "
+     "metric queue",
+     6},
+    {"judge.queue: anytime\n    coalmine.dev/judge-requests.queue: q\n"
+     "    coalmine.dev/judge-errors.queue: q",
+     "istio", "1m", QUERY_METRIC, NULL, 0},
+    {"judge.request-duration: anytime", "istio", "1m", "{name: request-duration}",
+     "this judge needs to know how many errors there were, and no query for that follows from "
+     "metric request-duration",
+     6},
+    {"judge.queue: consecutive k=2 min-samples=5", "istio", "1m", QUERY_METRIC,
+     "this judge needs to know how many requests there were, and no query for that follows from "
+     "metric queue",
+     6},
+    {"judge.queue: consecutive k=2", "istio", "10s", QUERY_METRIC, NULL, 0},
+    {"judge.queue: mann-whitney", "istio", "10s", QUERY_METRIC, NULL, 0},
+    {"judge.queue: mann-whitney", "istio", "1m", "{name: queue, query: avg(queue)}",
+     "this judge compares the canary with the primary, and the query does not name {{ target }}: "
+     "it would answer the same for both",
+     6},
+    {"judge.queue: mann-whitney\n    coalmine.dev/judge-primary.queue: q", "istio", "1m",
+     "{name: queue, query: avg(queue)}", NULL, 0},
+    {"judge.request-success-rate: anytime", "knative", "1m", "{name: request-success-rate}",
+     "this judge compares the canary with the primary, and with Knative both are revisions of one "
+     "service that no query can tell apart",
+     6},
+    {"judges.queue: anytime", "istio", "1m", QUERY_METRIC,
+     "no annotation of judges is called 'coalmine.dev/judges'", 6},
+    {"judge.qeue: anytime", "istio", "1m", QUERY_METRIC, "the analysis has no metric 'qeue'", 6},
+};
+START_TEST(a_judge_that_cannot_be_fed_is_refused)
+{
+    char text[2048];
+    struct arena *arena = arena_new(0);
+    struct canary_options options = {.deviations = PROFILE_DEFAULT};
+    struct documents docs;
+    struct canary canary;
+    struct diags diags;
+
+    snprintf(text, sizeof text,
+             "apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata:\n  name: a\n  annotations:\n"
+             "    coalmine.dev/%s\nspec:\n  provider: %s\n  targetRef: {apiVersion: apps/v1, kind: "
+             "Deployment, name: a}\n  service: {port: 80}\n  analysis:\n    interval: %s\n    "
+             "threshold: 1\n    stepWeight: 10\n    metrics: [%s]\n",
+             fed[_i].annotations, fed[_i].provider, fed[_i].interval, fed[_i].metric);
+    diags_init(&diags, arena);
+    ck_assert_int_eq(node_parse_all(arena, &diags, "a.yaml", text, strlen(text), NULL, &docs), 0);
+    int rc = canary_decode(arena, &diags, &docs.items[0], &options, &canary);
+    ck_assert_msg((rc == 0) == (fed[_i].error == NULL), "%s: %d", fed[_i].annotations, rc);
+    if (fed[_i].error) {
+        ck_assert_str_eq(diags.items[0].what, fed[_i].error);
+        ck_assert_uint_eq(diags.items[0].line, fed[_i].line);
+        ck_assert_uint_eq(diags.count, 1);
+    }
+    diags_release(&diags);
+    /* Flagger knows no judges, nor does its profile */
+    diags_init(&diags, arena);
+    options.deviations = PROFILE_FLAGGER_1_44;
+    ck_assert_int_eq(canary_decode(arena, &diags, &docs.items[0], &options, &canary), 0);
+    ck_assert(canary.spec.analysis.metrics[0].judge.kind == JUDGE_THRESHOLD);
+    diags_release(&diags);
+    arena_free(arena);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("judge");
@@ -229,6 +316,7 @@ int main(void)
     tcase_add_test(tc, mann_whitney_keeps_its_level_and_has_power);
     tcase_add_test(tc, tolerance_lets_a_small_shift_pass_and_few_samples_wait);
     tcase_add_loop_test(tc, annotations_choose_the_judge, 0, 8);
+    tcase_add_loop_test(tc, a_judge_that_cannot_be_fed_is_refused, 0, sizeof fed / sizeof *fed);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
