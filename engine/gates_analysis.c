@@ -258,7 +258,7 @@ static flow_t judge_value(struct tick *t, const struct ask *q, const struct answ
     struct judge_state spare, *state;
     double bound = 0;
     enum event_id broken = broken_bound(m, (enum metric_ask)q->metric, value, &bound);
-    bool outside = broken != EVENT_COUNT;
+    bool outside = broken != EVENT_COUNT, by_bound;
     struct note *n;
 
     if (m->judge.kind == JUDGE_THRESHOLD && m->judge.min_samples == 0 && !outside) {
@@ -277,7 +277,8 @@ static flow_t judge_value(struct tick *t, const struct ask *q, const struct answ
     case VERDICT_FAIL:
         break;
     }
-    n = metric_event(t, outside ? broken : EVENT_M_JUDGED, q, a);
+    by_bound = m->judge.kind != JUDGE_ANYTIME && m->judge.kind != JUDGE_MANN_WHITNEY;
+    n = metric_event(t, outside && by_bound ? broken : EVENT_M_JUDGED, q, a);
     n->x = value;
     n->bound = bound;
     return G_CHECK_FAILED_SAVE;

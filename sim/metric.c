@@ -26,6 +26,13 @@ static void answer_nothing(struct answer *out)
     out->text_len = sizeof no_values - 1;
 }
 
+/* A source that hands on to others can do what all of them can. */
+static void also(struct metric_source *self, const struct metric_source *other)
+{
+    self->counts = self->counts && other && other->counts;
+    self->sides = self->sides && other && other->sides;
+}
+
 /* ---- constants
  * ------------------------------------------------------------------------------------- */
 
@@ -49,13 +56,13 @@ static void constant_evaluate(const struct metric_source *self, const struct met
 
 void metric_constant_init(struct metric_constant *m, double value)
 {
-    *m = (struct metric_constant){.source = {constant_evaluate}, .value = value};
+    *m = (struct metric_constant){.source = {.evaluate = constant_evaluate}, .value = value};
 }
 
 void metric_failing_init(struct metric_constant *m, enum outcome outcome, enum metric_cause cause,
                          const char *text)
 {
-    *m = (struct metric_constant){.source = {constant_evaluate},
+    *m = (struct metric_constant){.source = {constant_evaluate, true, true}, /* it has no values */
                                   .outcome = (uint8_t)outcome,
                                   .cause = (uint8_t)cause,
                                   .text = text};
@@ -81,7 +88,7 @@ static void series_evaluate(const struct metric_source *self, const struct metri
 void metric_series_init(struct metric_series *m, const struct series_sample *samples, size_t count,
                         ms_t start_ms, ms_t interval_ms)
 {
-    *m = (struct metric_series){.source = {series_evaluate},
+    *m = (struct metric_series){.source = {.evaluate = series_evaluate},
                                 .samples = samples,
                                 .count = count,
                                 .start_ms = start_ms,
@@ -104,7 +111,10 @@ static void calls_evaluate(const struct metric_source *self, const struct metric
 void metric_calls_init(struct metric_calls *m, const struct metric_source *const *sources,
                        size_t count)
 {
-    *m = (struct metric_calls){.source = {calls_evaluate}, .sources = sources, .count = count};
+    *m = (struct metric_calls){
+        .source = {calls_evaluate, true, true}, .sources = sources, .count = count};
+    for (size_t i = 0; i < count; i++)
+        also(&m->source, sources[i]);
 }
 
 static void points_evaluate(const struct metric_source *self, const struct metric_query *q,
@@ -131,8 +141,10 @@ static void points_evaluate(const struct metric_source *self, const struct metri
 void metric_points_init(struct metric_points *m, const struct metric_point *points, size_t count,
                         ms_t lookback_ms)
 {
-    *m = (struct metric_points){
-        .source = {points_evaluate}, .points = points, .count = count, .lookback_ms = lookback_ms};
+    *m = (struct metric_points){.source = {.evaluate = points_evaluate},
+                                .points = points,
+                                .count = count,
+                                .lookback_ms = lookback_ms};
 }
 
 static void switch_evaluate(const struct metric_source *self, const struct metric_query *q,
@@ -156,7 +168,44 @@ static void switch_evaluate(const struct metric_source *self, const struct metri
 
 void metric_switch_init(struct metric_switch *m, const struct metric_case *cases, size_t count)
 {
-    *m = (struct metric_switch){.source = {switch_evaluate}, .cases = cases, .count = count};
+    *m = (struct metric_switch){
+        .source = {switch_evaluate, true, true}, .cases = cases, .count = count};
+    for (size_t i = 0; i < count; i++)
+        also(&m->source, cases[i].source);
+}
+
+static void pair_evaluate(const struct metric_source *self, const struct metric_query *q,
+                          struct answer *out)
+{
+    const struct metric_pair *m = (const struct metric_pair *)self;
+    const struct metric_source *side = q->primary ? m->primary : m->canary;
+
+    side->evaluate(side, q, out);
+}
+
+void metric_pair_init(struct metric_pair *m, const struct metric_source *canary,
+                      const struct metric_source *primary)
+{
+    *m = (struct metric_pair){
+        .source = {pair_evaluate, canary->counts, true}, .canary = canary, .primary = primary};
+}
+
+uint32_t metric_samples(const struct metric_source *source, const struct metric_query *query,
+                        bool primary, ms_t since_ms, double *ret_samples, uint32_t max)
+{
+    struct metric_query q = *query;
+    uint32_t count = 0;
+
+    q.primary = primary;
+    for (; count < max && q.call > 0 && q.now_ms - q.window_ms >= since_ms;
+         q.now_ms -= q.window_ms, q.call--) {
+        struct answer a = {.outcome = OUTCOME_OK};
+
+        source->evaluate(source, &q, &a);
+        if (a.outcome == OUTCOME_OK && num_is_finite(a.value))
+            ret_samples[count++] = a.value;
+    }
+    return count;
 }
 
 /* ---- exposure
@@ -422,8 +471,8 @@ static double mixture_quantile(const struct mixture *m, double quantile)
     return high < 9e15 ? (double)(int64_t)(high * 1000 + 0.5) / 1000 : high;
 }
 
-static bool model_latency(const struct metric_model *m, const struct metric_query *q, ms_t from,
-                          ms_t to, double *ret_ms)
+static bool model_latency(const struct metric_model *m, const struct metric_query *q, bool primary,
+                          ms_t from, ms_t to, double *ret_ms)
 {
     struct mixture mixture;
     struct slice s;
@@ -432,8 +481,8 @@ static bool model_latency(const struct metric_model *m, const struct metric_quer
     mixture.total = mixture.longest = 0;
     for (ms_t at = from; at < to; at = s.to)
         if (slice_at(m->traffic, q->exposure, q->epoch_ms, at, to, &s))
-            mixture_add(&mixture, slice_requests(m->traffic, &s, m->primary),
-                        m->primary ? &s.primary : &s.canary);
+            mixture_add(&mixture, slice_requests(m->traffic, &s, primary),
+                        primary ? &s.primary : &s.canary);
     if (mixture.total <= 0)
         return false;
     *ret_ms = mixture_quantile(&mixture, m->quantile);
@@ -460,6 +509,7 @@ static void model_evaluate(const struct metric_source *self, const struct metric
     const struct traffic_model *t = m->traffic;
     ms_t now = q->now_ms - q->epoch_ms, scrape = t->scrape_ms, first, last;
     struct traffic_sums sums;
+    bool primary = m->primary || q->primary;
     double requests, errors, value = 0;
 
     for (uint32_t i = 0; i < t->outage_count; i++)
@@ -483,13 +533,14 @@ static void model_evaluate(const struct metric_source *self, const struct metric
     out->canary_errors = rounded(sums.canary_errors);
     out->primary_requests = rounded(sums.primary_requests);
     out->primary_errors = rounded(sums.primary_errors);
-    requests = m->primary ? sums.primary_requests : sums.canary_requests;
-    errors = m->primary ? sums.primary_errors : sums.canary_errors;
+    requests = primary ? sums.primary_requests : sums.canary_requests;
+    errors = primary ? sums.primary_errors : sums.canary_errors;
     if (m->value == MODEL_REQUEST_RATE) {
         answer_value(q, requests * 1000.0 / (double)(last - first), out);
         return;
     }
-    if (requests <= 0 || (m->value == MODEL_LATENCY && !model_latency(m, q, first, last, &value))) {
+    if (requests <= 0 ||
+        (m->value == MODEL_LATENCY && !model_latency(m, q, primary, first, last, &value))) {
         answer_nothing(out);
         return;
     }
@@ -503,6 +554,8 @@ static void model_evaluate(const struct metric_source *self, const struct metric
 void metric_model_init(struct metric_model *m, const struct traffic_model *traffic,
                        enum model_value value)
 {
-    *m = (struct metric_model){
-        .source = {model_evaluate}, .traffic = traffic, .value = value, .quantile = 0.99};
+    *m = (struct metric_model){.source = {model_evaluate, true, true},
+                               .traffic = traffic,
+                               .value = value,
+                               .quantile = 0.99};
 }

@@ -44,6 +44,7 @@ struct metric_query {
     uint8_t kind;        /* enum metric_ask */
     uint32_t call;       /* n-th evaluation of this metric in this run, from 1 */
     revision_t revision; /* under test */
+    bool primary;        /* the primary's value is wanted instead; only of sources with `sides` */
     const struct exposure *exposure;
     struct rng *rng; /* of this metric and evaluation alone */
 };
@@ -55,6 +56,8 @@ struct metric_source {
      */
     void (*evaluate)(const struct metric_source *self, const struct metric_query *query,
                      struct answer *out);
+    bool counts; /* its values come with the counts of both versions */
+    bool sides;  /* it can tell the primary's value too */
 };
 
 /* Always the same answer. */
@@ -125,6 +128,21 @@ struct metric_switch {
     size_t count;
 };
 void metric_switch_init(struct metric_switch *m, const struct metric_case *cases, size_t count);
+
+/* The value of the canary; and what the primary's would have been, for judges that compare. */
+struct metric_pair {
+    struct metric_source source;
+    const struct metric_source *canary, *primary;
+};
+void metric_pair_init(struct metric_pair *m, const struct metric_source *canary,
+                      const struct metric_source *primary);
+
+/*
+ * The samples of one side for a judge that compares: the value of each window since `since_ms`
+ * (absolute), newest first, without those that have none. Returns how many, at most `max`.
+ */
+uint32_t metric_samples(const struct metric_source *source, const struct metric_query *query,
+                        bool primary, ms_t since_ms, double *ret_samples, uint32_t max);
 
 /* ---- the traffic model: expected values of what users see, without noise
  * --------------------------- */

@@ -257,6 +257,8 @@ static const struct note *verdict_note(const struct step *step, uint16_t index)
 /* The bounds in force. Source: docs/engine/semantics.md §7.3. */
 static void check_bounds(struct check_row *c, const struct metric_spec *m)
 {
+    if (m->judge.kind == JUDGE_ANYTIME || m->judge.kind == JUDGE_MANN_WHITNEY)
+        return; /* they compare, and look at no bound */
     if (m->has_range) {
         c->has_min = m->range.has_min;
         c->has_max = m->range.has_max;

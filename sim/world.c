@@ -580,6 +580,26 @@ static void prefix_builtin(struct world *w, const struct ask *ask, struct answer
     text_end(w, &t, out);
 }
 
+/*
+ * What judges that compare are fed with: a value of each side for each window since the canary
+ * began to serve. The operator asks its metric server for the same (adapters/operator/feed.c).
+ */
+static void add_samples(struct world *w, const struct metric_source *source,
+                        const struct metric_query *query, struct answer *out)
+{
+    const struct exposure *x = &w->exposure;
+    ms_t since = x->count > 0 ? exposure_at(x, x->count - 1)->canary_since_ms : query->now_ms;
+
+    if (!source->sides)
+        return;
+    out->canary_sample_count =
+        metric_samples(source, query, false, since, w->samples[0], WORLD_SAMPLES_MAX);
+    out->primary_sample_count =
+        metric_samples(source, query, true, since, w->samples[1], WORLD_SAMPLES_MAX);
+    out->canary_samples = w->samples[0];
+    out->primary_samples = w->samples[1];
+}
+
 static void answer_metric(struct world *w, const struct ask *ask, struct answer *out)
 {
     const struct analysis_spec *an = &w->spec->analysis;
@@ -616,6 +636,8 @@ static void answer_metric(struct world *w, const struct ask *ask, struct answer 
         source->evaluate(source, &query, out);
     else
         out->value = healthy_value(metric, ask);
+    if (source && out->outcome == OUTCOME_OK && (judge_food(&metric->judge) & FOOD_SAMPLES) != 0)
+        add_samples(w, source, &query, out);
     prefix_builtin(w, ask, out);
 }
 

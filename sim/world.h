@@ -10,6 +10,7 @@
 #define WORLD_HOOKS_MAX 64
 #define WORLD_METRICS_MAX 64
 #define WORLD_TEXT_MAX 768
+#define WORLD_SAMPLES_MAX 64 /* of a side, for judges that compare */
 
 /* A workload: pods of the current revision replace older ones `surge` at a time. */
 struct side {
@@ -51,6 +52,7 @@ struct world {
     uint16_t hook_status;
     uint32_t hook_call;
     char text[WORLD_TEXT_MAX]; /* where answers put their texts */
+    double samples[2][WORLD_SAMPLES_MAX];
 };
 
 void world_init(struct world *w, const struct canary_plan *plan, uint32_t canary_index,

@@ -235,15 +235,36 @@ static const struct metric_source *read_error(struct loader *l, const struct nod
     return failing(l, OUTCOME_FAILED, (enum metric_cause)cause, text);
 }
 
+/* {canary: SOURCE, primary: SOURCE}: for judges that compare the two. */
+static const struct metric_source *read_sides(struct loader *l, struct canary_draft *c,
+                                              const struct node *n, const struct node *primary)
+{
+    struct metric_pair *m = arena_alloc(l->arena, sizeof *m);
+    const struct metric_source *sides[2] = {read_source(l, c, n), NULL};
+
+    if (!primary) {
+        field_error(&l->r, n, NULL, "`primary` is missing: the value of the other side");
+        return NULL;
+    }
+    field_leave(&l->r);
+    field_enter(&l->r, "primary");
+    sides[1] = read_source(l, c, primary);
+    if (!m || !sides[0] || !sides[1])
+        return NULL;
+    metric_pair_init(m, sides[0], sides[1]);
+    return &m->source;
+}
+
 static const struct metric_source *read_source_map(struct loader *l, struct canary_draft *c,
                                                    const struct node *n)
 {
     static const char *const names[] = {
-        "series",      "interval", "start",    "checks", "csv",       "prometheus",
-        "openmetrics", "name",     "lookback", "model",  "quantile",  "of",
-        "error",       "cause",    "versions", "during", "otherwise", NULL};
-    static const char *const kinds[] = {"series", "checks",   "csv",    "prometheus", "openmetrics",
-                                        "model",  "versions", "during", "error",      NULL};
+        "series",   "interval", "start",     "checks",   "csv",     "prometheus", "openmetrics",
+        "name",     "lookback", "model",     "quantile", "of",      "error",      "cause",
+        "versions", "during",   "otherwise", "canary",   "primary", NULL};
+    static const char *const kinds[] = {"series",      "checks", "csv",      "prometheus",
+                                        "openmetrics", "model",  "versions", "during",
+                                        "canary",      "error",  NULL};
     const struct metric_source *source = NULL;
     const struct node *v = NULL;
     ms_t interval = 60000, start = 0;
@@ -261,7 +282,7 @@ static const struct metric_source *read_source_map(struct loader *l, struct cana
     if (kind < 0) {
         field_error(&l->r, n,
                     "one of series, checks, csv, prometheus, openmetrics, model, versions,"
-                    " during, error",
+                    " during, canary with primary, error",
                     "the source says nothing");
         return NULL;
     }
@@ -296,6 +317,9 @@ static const struct metric_source *read_source_map(struct loader *l, struct cana
         break;
     case 7:
         source = read_during(l, c, v, node_get(n, "otherwise"));
+        break;
+    case 8:
+        source = read_sides(l, c, v, node_get(n, "primary"));
         break;
     default:
         source = read_error(l, v, n);
@@ -362,20 +386,42 @@ void read_metrics(struct loader *l, struct canary_draft *c, const struct node *n
             field_enter(&l->r, m->key);
             source = read_source(l, c, m->value);
             /* a source that could not be read is bound all the same: it was named */
-            bind(l, c, m->key, source ? source : constant(l, 0));
+            bind(l, c, m->key, source ? source : failing(l, OUTCOME_NO_VALUE, CAUSE_QUERY, NULL));
             field_leave(&l->r);
         }
     field_leave(&l->r);
 }
 
-static bool bound(const struct canary_draft *c, const char *name)
+static const struct metric_source *bound(const struct canary_draft *c, const char *name)
 {
     const struct metric_binding *list = c->metrics.items;
 
     for (size_t i = 0; i < c->metrics.count; i++)
         if (strcmp(list[i].name, name) == 0)
-            return true;
-    return false;
+            return list[i].source;
+    return NULL;
+}
+
+/* A judge that its source cannot feed would wait, or pass, for ever. */
+static void check_judge(struct loader *l, const struct canary_draft *c, const struct metric_spec *m)
+{
+    const struct metric_source *source = bound(c, m->name);
+    const struct node *metrics = node_get(l->root, "metrics");
+    const struct node *at = node_get(metrics, m->name);
+    unsigned food = judge_food(&m->judge);
+
+    at = at ? at : metrics ? metrics : l->root;
+    if ((food & (FOOD_REQUESTS | FOOD_COUNTS)) != 0 && !(source && source->counts))
+        field_error(&l->r, at,
+                    "give the metric values from a `model:`, such as {model: success-rate}",
+                    "the judge of metric %s wants counts of requests and errors, which this source "
+                    "of values does not give",
+                    m->name);
+    else if ((food & FOOD_SAMPLES) != 0 && !(source && source->sides))
+        field_error(&l->r, at, "{canary: SOURCE, primary: SOURCE}, or a source of `model:`",
+                    "the judge of metric %s compares the canary with the primary, whose values "
+                    "this source does not give",
+                    m->name);
 }
 
 void bind_metrics(struct loader *l, struct canary_draft *c)
@@ -387,21 +433,22 @@ void bind_metrics(struct loader *l, struct canary_draft *c)
         bool rate = metric_is_success_rate(m), duration = metric_is_duration(m);
         struct metric_model *model;
 
-        if (bound(c, m->name))
-            continue;
-        if ((rate || duration) && c->model) {
+        if (!bound(c, m->name) && (rate || duration) && c->model) {
             model = arena_alloc(l->arena, sizeof *model);
             if (!model)
                 return;
             metric_model_init(model, c->model, rate ? MODEL_SUCCESS_RATE : MODEL_LATENCY);
             bind(l, c, m->name, &model->source);
-        } else if (!rate && !duration && (m->query || m->template_name) &&
+        } else if (!bound(c, m->name) && !rate && !duration && (m->query || m->template_name) &&
                    !l->scenario->manifest_only) {
             field_error(&l->r,
                         node_get(l->root, "metrics") ? node_get(l->root, "metrics") : l->root,
                         arena_printf(l->arena, "add `%s: 1` under metrics, or a series", m->name),
                         "metric %s of Canary %s has no source of values", m->name, c->name);
+            continue;
         }
+        if (!l->scenario->manifest_only)
+            check_judge(l, c, m);
     }
 }
 

@@ -44,4 +44,14 @@ expect 2 'ERRORS@CHANCE' "${few[@]}" --catch 5%
 "$coalmine" diff docs/whatif/gloo.yaml docs/whatif/nginx.yaml --runs 2000 >"$work/diff.md" || fail "diff: exit $?"
 grep -q '^| 20 | 5 % | bad | 100.0 % | 0.0 % | 1m10s → \*\*2m00s\*\* |' "$work/diff.md" || fail "diff: $(cat "$work/diff.md")"
 "$coalmine" diff docs/whatif/gloo.yaml docs/whatif/gloo.yaml --runs 500 | grep -q '→ \*\*' && fail 'diff of one with itself'
+
+# a judge that its source of values cannot feed is refused, not ignored
+sed 's/^model:/unused:/; /^unused:/,/^timeline:/{/^timeline:/!d}' scenarios/judges/anytime.yaml |
+    sed 's/^timeline:/metrics: {request-success-rate: 99.9x40}\ntimeline:/' >"$work/unfed.yaml"
+expect 3 "unfed.yaml:22:33: error: the judge of metric request-success-rate wants counts" simulate "$work/unfed.yaml"
+sed '/primary: {/d; s/canary: {series: \(.*\)}/series: \1/' scenarios/judges/mann-whitney.yaml >"$work/unfed.yaml"
+expect 3 'compares the canary with the primary, whose values this source does not give' simulate "$work/unfed.yaml"
+sed 's/interval: 1m$/interval: 20s/' scenarios/judges/anytime.yaml >"$work/overlap.yaml"
+expect 3 'alpha no longer bounds the false alarms' simulate "$work/overlap.yaml"
+expect 3 'alpha no longer bounds the false alarms' sweep "$work/overlap.yaml"
 exit $failed
