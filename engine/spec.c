@@ -1,5 +1,7 @@
 #include "engine/spec.h"
 
+#include "engine/num.h"
+
 #include <string.h>
 
 static int32_t least(int32_t a, int32_t b)
@@ -145,6 +147,18 @@ bool metric_is_success_rate(const struct metric_spec *m)
 bool metric_is_duration(const struct metric_spec *m)
 {
     return strcmp(m->name, "request-duration") == 0;
+}
+
+ms_t metric_window_ms(const struct metric_spec *m)
+{
+    const char *unit;
+    size_t unit_len;
+    int64_t ns;
+
+    if (!m->interval ||
+        duration_parse(m->interval, strlen(m->interval), &ns, &unit, &unit_len) != DURATION_OK)
+        return 0;
+    return ns / NS_PER_MS;
 }
 
 unsigned judge_food(const struct judge_spec *j)

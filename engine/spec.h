@@ -170,6 +170,9 @@ static inline unsigned metric_checks(const struct metric_spec *m)
 {
     return m->checks ? m->checks : metric_checks_of(m);
 }
+/* Its window, 0 when it has none that can be read; it is then taken as a minute. */
+#define METRIC_WINDOW_DEFAULT_MS 60000
+ms_t metric_window_ms(const struct metric_spec *m);
 /* A metric named like a built-in check. */
 bool metric_is_success_rate(const struct metric_spec *m);
 bool metric_is_duration(const struct metric_spec *m);

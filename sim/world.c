@@ -540,18 +540,6 @@ static const struct metric_source *source_of(const struct world *w, const char *
     return NULL;
 }
 
-ms_t metric_window_ms(const struct metric_spec *m)
-{
-    const char *unit;
-    size_t unit_len;
-    int64_t ns;
-
-    if (!m->interval ||
-        duration_parse(m->interval, strlen(m->interval), &ns, &unit, &unit_len) != DURATION_OK)
-        return 0;
-    return ns / NS_PER_MS;
-}
-
 /* A value that no reasonable bound refuses. */
 static double healthy_value(const struct metric_spec *m, const struct ask *ask)
 {

@@ -66,9 +66,6 @@ void world_advance(struct world *w, ms_t now_ms);
 ms_t world_answer(struct world *w, const struct ask *ask, struct answer *out);
 /* Does an ask of this kind have an effect? The others only read. */
 bool world_is_changed_by(enum ask_kind kind);
-/* The window of a metric, 0 when it has none that can be read; it is then taken as a minute. */
-#define METRIC_WINDOW_DEFAULT_MS 60000
-ms_t metric_window_ms(const struct metric_spec *m);
 /* A change of the timeline that concerns the world (all but commands, deletion and restarts). */
 void world_change(struct world *w, const struct change_plan *change);
 /* The Canary is deleted without its finalizer: what it owned goes with it. */

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "engine/num.h"
+#include "engine/rollout.h"
 #include "engine/text.h"
 #include "sim/stat_math.h"
-#include "sim/world.h"
 
 /* One annotation being read. */
 struct judging {
@@ -187,7 +187,13 @@ static void check_food(struct judging *j, const struct spec *spec, const struct 
     unsigned food = judge_food(&m->judge);
     bool rate = metric_is_success_rate(m), builtin = rate || metric_is_duration(m);
 
-    if ((food & (FOOD_COUNTS | FOOD_SAMPLES)) != 0 && spec->provider_is_knative)
+    if ((food & (FOOD_COUNTS | FOOD_SAMPLES)) != 0 && builtin && !m->judge_errors &&
+        !m->judge_primary && strcmp(spec->provider, "apisix") == 0)
+        wrong(j,
+              "this judge compares the canary with the primary, and APISIX counts the requests "
+              "of both as those of one route",
+              "threshold, consecutive and k-of-n work, or a metric of your own");
+    else if ((food & (FOOD_COUNTS | FOOD_SAMPLES)) != 0 && spec->provider_is_knative)
         wrong(j,
               "this judge compares the canary with the primary, and with Knative both are "
               "revisions of one service that no query can tell apart",
@@ -269,7 +275,12 @@ static void read_annotation(struct judging *j, const char *key, const struct nod
     if (!read_key(j, key, &kind, &name))
         return;
     metric = find_metric(analysis, name);
-    if (!metric)
+    if (metric && metric - analysis->metrics >= JUDGED_METRICS_MAX)
+        wrong(j,
+              arena_printf(j->r->arena, "only the first %d metrics can have a judge",
+                           JUDGED_METRICS_MAX),
+              NULL);
+    else if (!metric)
         unknown_metric(j, analysis, name);
     else if (!node_str(value))
         wrong(j, kind == ANNOTATES_JUDGE ? "a judge is a text" : "a query is a text", NULL);

@@ -164,10 +164,10 @@ static const char *words_only(struct arena *arena, const char *s)
     return out;
 }
 
-int builtin_render(const struct builtin *b, bool duration, const struct metric_model *model,
-                   struct arena *arena, const char **ret_query, const char **reterr)
+static int render(const struct builtin *b, bool wrapped, const char *text,
+                  const struct metric_model *model, struct arena *arena, const char **ret_query,
+                  const char **reterr)
 {
-    const char *text = duration ? b->duration : b->rate;
     struct metric_model m = *model;
     struct strbuf out = STRBUF_INIT;
     struct template_error e;
@@ -187,13 +187,87 @@ int builtin_render(const struct builtin *b, bool duration, const struct metric_m
         rc = *ret_query ? 0 : -ENOMEM;
     }
     if (rc != 0) {
-        *reterr = arena_printf(arena, "%s%s",
-                               b->bare_rate && !duration ? "" : "rendering query failed: ", e.text);
+        *reterr = arena_printf(arena, "%s%s", wrapped ? "rendering query failed: " : "", e.text);
         if (!*reterr)
             *reterr = "out of memory";
     }
     strbuf_release(&out);
     return rc;
+}
+
+int builtin_render(const struct builtin *b, bool duration, const struct metric_model *model,
+                   struct arena *arena, const char **ret_query, const char **reterr)
+{
+    return render(b, duration || !b->bare_rate, duration ? b->duration : b->rate, model, arena,
+                  ret_query, reterr);
+}
+
+/* ---- for judges
+ * ----------------------------------------------------------------------------------------- */
+
+static const char *replace(struct arena *arena, const char *text, const char *what,
+                           const char *with)
+{
+    struct strbuf out = STRBUF_INIT;
+    const char *at, *copy;
+
+    for (; (at = strstr(text, what)) != NULL; text = at + strlen(what)) {
+        strbuf_add(&out, text, (size_t)(at - text));
+        strbuf_adds(&out, with);
+    }
+    strbuf_adds(&out, text);
+    copy = out.failed ? NULL : arena_strndup(arena, strbuf_str(&out), out.len);
+    strbuf_release(&out);
+    return copy;
+}
+
+/* Every rate is "sum(rate(good)) / sum(rate(all)) * 100", behind a definition in braces or not. */
+static const char *count_template(const struct builtin *b, bool succeeded, struct arena *arena)
+{
+    static const char percent[] = " * 100";
+    const char *body = strncmp(b->rate, "{{-", 3) == 0 ? strstr(b->rate, "}}") + 2 : b->rate;
+    const char *over = strstr(body, " / "), *end = b->rate + strlen(b->rate) - (sizeof percent - 1);
+    const char *part = succeeded ? body : over + 3, *stop = succeeded ? over : end;
+    const char *text =
+        arena_printf(arena, "%.*s%.*s", (int)(body - b->rate), b->rate, (int)(stop - part), part);
+
+    return text ? replace(arena, text, "rate(", "increase(") : NULL;
+}
+
+/* The same of the primary: its workload, its service, or requests without a canary's label. */
+static const char *primary_template(const struct builtin *b, const char *text, struct arena *arena)
+{
+    static const char skipper[] = ".*__%s_canary"; /* routes of both are in the canary's Ingress */
+
+    if (strstr(text, skipper))
+        return replace(arena, text, skipper, ".*__%s_primary");
+    if (strstr(text, "canary!="))
+        return replace(arena, text, "canary!=", "canary=");
+    if (strcmp(b->name, "apisix") == 0 || strcmp(b->name, "knative") == 0)
+        return NULL;
+    if (strstr(text, "-canary"))
+        return replace(arena, text, "-canary", "-primary");
+    return replace(arena, text, "{{ target }}", "{{ target }}-primary");
+}
+
+int builtin_render_part(const struct builtin *b, enum builtin_part part, bool primary,
+                        const struct metric_model *model, struct arena *arena,
+                        const char **ret_query, const char **reterr)
+{
+    const char *text = part == BUILTIN_RATE ? b->rate
+                       : part == BUILTIN_DURATION
+                           ? b->duration
+                           : count_template(b, part == BUILTIN_SUCCEEDED, arena);
+
+    if (text && primary && !(text = primary_template(b, text, arena))) {
+        *reterr = "the provider does not tell canary and primary apart";
+        return -ENOTSUP;
+    }
+    if (!text) {
+        *reterr = "out of memory";
+        return -ENOMEM;
+    }
+    return render(b, true, text, model, arena, ret_query, reterr);
 }
 
 const char *builtin_error(const struct builtin *b, bool duration, struct arena *arena,

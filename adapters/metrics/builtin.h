@@ -30,6 +30,15 @@ const char *builtin_duration_template(const struct builtin *b);
 int builtin_render(const struct builtin *b, bool duration, const struct metric_model *model,
                    struct arena *arena, const char **ret_query, const char **reterr);
 /*
+ * For judges: how many requests a side served in the window, and how many of them succeeded, out of
+ * the parts of the rate's query; and both checks' queries of the primary. -ENOTSUP where the
+ * provider does not tell the sides apart (Knative, APISIX). Source: docs/whatif/judges.md.
+ */
+enum builtin_part { BUILTIN_RATE, BUILTIN_DURATION, BUILTIN_REQUESTS, BUILTIN_SUCCEEDED };
+int builtin_render_part(const struct builtin *b, enum builtin_part part, bool primary,
+                        const struct metric_model *model, struct arena *arena,
+                        const char **ret_query, const char **reterr);
+/*
  * The error of a failed built-in query, in Flagger's words: "running query failed: CAUSE"; the rate
  * of the http family is the one that is not wrapped.
  */

@@ -79,6 +79,24 @@ const char *metric_provider_online_answer(const struct metric_provider *p,
 void metric_provider_query(const struct metric_provider *p, const struct http_client *http,
                            const struct clock *clock, const char *query, struct arena *arena,
                            struct metric_answer *ret_answer);
+/* Values at equal distances, for judges that compare samples. Prometheus alone answers these. */
+struct metric_range {
+    int64_t start_ms, end_ms, step_ms; /* wall time; both ends are asked for */
+};
+struct metric_values {
+    const double *values; /* in the arena, in the order of time; NaN is left out */
+    uint32_t count;
+    const char *error; /* NULL, or why there are none */
+};
+#define METRIC_VALUES_MAX 11000 /* what Prometheus answers at most */
+bool metric_provider_has_ranges(const struct metric_provider *p);
+/* Of several series the last counts, as for a single value. */
+void metric_provider_range_answer(const struct metric_provider *p,
+                                  const struct http_response *response, struct arena *arena,
+                                  struct metric_values *ret_values);
+void metric_provider_range(const struct metric_provider *p, const struct http_client *http,
+                           const char *query, const struct metric_range *range, struct arena *arena,
+                           struct metric_values *ret_values);
 /* NULL = online, else why not. */
 const char *metric_provider_online(const struct metric_provider *p, const struct http_client *http,
                                    const struct clock *clock, struct arena *arena);

@@ -21,6 +21,12 @@ struct provider_ops {
     void (*query)(const struct metric_provider *p, const struct http_client *http,
                   const struct clock *clock, const char *query, struct arena *arena,
                   struct metric_answer *ret_answer);
+    /* for range queries; NULL: the provider has none */
+    int (*range_request)(const struct metric_provider *p, const char *query,
+                         const struct metric_range *range, struct arena *arena,
+                         struct http_request *ret_request);
+    void (*range_answer)(const struct metric_provider *p, const struct http_response *r,
+                         struct arena *arena, struct metric_values *ret_values);
     const char *transport_error; /* "request failed: %s" for most */
     bool always_online;
 };

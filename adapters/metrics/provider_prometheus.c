@@ -70,20 +70,21 @@ static bool is_reserved(const char *name)
     return false;
 }
 
-static int request(const struct metric_provider *p, const char *query, int64_t now_ms,
-                   struct arena *arena, struct http_request *ret_request, const char **reterr)
+/* `parameters`: what follows query=QUERY. */
+static int build_request(const struct metric_provider *p, const char *path, const char *query,
+                         const char *parameters, struct arena *arena,
+                         struct http_request *ret_request)
 {
     bool basic = !p->key2 && p->account && *p->account && p->key && *p->key;
     struct url u = p->url;
     struct strbuf b = STRBUF_INIT;
     const char *folded = go_fold_space(arena, query);
 
-    (void)now_ms;
-    (void)reterr;
     strbuf_adds(&b, "query=");
     url_add_query_escaped(&b, folded, strlen(folded));
+    strbuf_adds(&b, parameters);
     u.opaque = NULL;
-    u.path = url_join_path(arena, u.path, "api/v1/query");
+    u.path = url_join_path(arena, u.path, path);
     if (*u.path != '/')
         u.path = provider_text(arena, "/%s", u.path);
     u.query = provider_text(arena, "%s", strbuf_str(&b));
@@ -103,6 +104,26 @@ static int request(const struct metric_provider *p, const char *query, int64_t n
         provider_add_header(ret_request, arena, "Authorization",
                             provider_basic_auth(arena, p->account, p->key));
     return 0;
+}
+
+static int request(const struct metric_provider *p, const char *query, int64_t now_ms,
+                   struct arena *arena, struct http_request *ret_request, const char **reterr)
+{
+    (void)now_ms;
+    (void)reterr;
+    return build_request(p, "api/v1/query", query, "", arena, ret_request);
+}
+
+static int range_request(const struct metric_provider *p, const char *query,
+                         const struct metric_range *range, struct arena *arena,
+                         struct http_request *ret_request)
+{
+    return build_request(p, "api/v1/query_range", query,
+                         provider_text(arena, "&start=%lld.%03d&end=%lld.%03d&step=%lld.%03d",
+                      (long long)(range->start_ms / 1000), (int)(range->start_ms % 1000),
+                      (long long)(range->end_ms / 1000), (int)(range->end_ms % 1000),
+                      (long long)(range->step_ms / 1000), (int)(range->step_ms % 1000)),
+        arena, ret_request);
 }
 
 static void answer(const struct metric_provider *p, const struct http_response *r,
@@ -149,6 +170,58 @@ static void answer(const struct metric_provider *p, const struct http_response *
         answer_value(a, value);
 }
 
+/* The text of a sample, [time, "value"]. Returns 0, or -EINVAL with *reterr. */
+static int sample_value(const struct answer_json *sample, struct arena *arena, double *ret_value,
+                        const char **reterr)
+{
+    const struct answer_json *value = answer_json_at(sample, 1);
+
+    if (value && value->kind == JSON_STRING)
+        return go_parse_float(arena, value->text, value->len, ret_value, reterr);
+    *reterr = "a sample of the range is not [time, \"value\"]";
+    return -EINVAL;
+}
+
+static void range_answer(const struct metric_provider *p, const struct http_response *r,
+                         struct arena *arena, struct metric_values *out)
+{
+    const struct answer_json *json, *result, *samples;
+    const char *why = NULL;
+    double *values;
+    size_t count;
+
+    (void)p;
+    if (r->status >= 400) {
+        out->error = provider_text(arena, "error response: Status %d %s: %s", r->status,
+                                   go_status_text(r->status), r->body);
+        return;
+    }
+    json = answer_json_read(arena, r->body, r->body_len, &response_shape, &why);
+    if (!json) {
+        out->error = provider_text(arena, "error unmarshaling result: %s, '%s'", why, r->body);
+        return;
+    }
+    result = answer_json_get(answer_json_get(json, "data"), "result");
+    if (answer_json_count(result) == 0)
+        return; /* no values: that is an answer */
+    samples = answer_json_get(answer_json_at(result, answer_json_count(result) - 1), "values");
+    count = answer_json_count(samples);
+    values = arena_alloc(arena, (count + 1) * sizeof *values);
+    if (!values || count > METRIC_VALUES_MAX) {
+        out->error = "too many samples";
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        double value;
+
+        if (sample_value(answer_json_at(samples, i), arena, &value, &out->error) != 0)
+            return;
+        if (!num_is_nan(value))
+            values[out->count++] = value;
+    }
+    out->values = values;
+}
+
 static int online_request(const struct metric_provider *p, int64_t now_ms, struct arena *arena,
                           struct http_request *ret_request, const char **reterr)
 {
@@ -175,5 +248,7 @@ const struct provider_ops provider_prometheus = {
     .answer = answer,
     .online_request = online_request,
     .online_answer = online_answer,
+    .range_request = range_request,
+    .range_answer = range_answer,
     .transport_error = "request failed: %s",
 };

@@ -43,6 +43,38 @@ void metric_provider_query(const struct metric_provider *p, const struct http_cl
     http_response_release(&response);
 }
 
+bool metric_provider_has_ranges(const struct metric_provider *p)
+{
+    return p->ops->range_request != NULL;
+}
+
+void metric_provider_range_answer(const struct metric_provider *p,
+                                  const struct http_response *response, struct arena *arena,
+                                  struct metric_values *ret_values)
+{
+    *ret_values = (struct metric_values){0};
+    p->ops->range_answer(p, response, arena, ret_values);
+}
+
+void metric_provider_range(const struct metric_provider *p, const struct http_client *http,
+                           const char *query, const struct metric_range *range, struct arena *arena,
+                           struct metric_values *ret_values)
+{
+    struct http_response response;
+    struct http_request req;
+    const char *why;
+
+    *ret_values = (struct metric_values){.error = "out of memory"};
+    if (p->ops->range_request(p, query, range, arena, &req) != 0)
+        return;
+    why = perform(p, http, &req, arena, &response);
+    if (why)
+        ret_values->error = why;
+    else
+        metric_provider_range_answer(p, &response, arena, ret_values);
+    http_response_release(&response);
+}
+
 const char *metric_provider_online(const struct metric_provider *p, const struct http_client *http,
                                    const struct clock *clock, struct arena *arena)
 {

@@ -8,6 +8,8 @@
 #include "adapters/kube/events.h"
 #include "adapters/kube/lease.h"
 #include "adapters/manifest/canary.h"
+#include "adapters/metrics/builtin.h"
+#include "adapters/metrics/provider.h"
 #include "adapters/operator/operator.h"
 #include "adapters/router/apply.h"
 #include "adapters/router/router.h"
@@ -58,11 +60,11 @@ struct job {
     bool accepted;       /* the check found nothing against it */
     bool gone;           /* deleted */
     bool loaded;         /* the rollout holds its status */
-    bool looked;         /* this process has read it from the API server, not from its watch alone */
-    bool quiet;          /* the last tick changed nothing and said nothing ... */
+    bool looked; /* this process has read it from the API server, not from its watch alone */
+    bool quiet;  /* the last tick changed nothing and said nothing ... */
     uint64_t quiet_mark; /* ... when so much had changed in its namespace */
     bool has_command;
-    bool redo; /* a process died before it had told of the end of a rollout: tell again */
+    bool redo;       /* a process died before it had told of the end of a rollout: tell again */
     char *spec_text; /* hash of the spec last synced, as text */
     char *service_name;
 };
@@ -168,14 +170,32 @@ int secret_value(struct tick *t, const char *ns, const char *name, cJSON **ret_s
 /* perform.c */
 void perform(struct tick *t, const struct ask *ask, struct answer *answer);
 /* measure.c */
+/* One metric and whom to ask about it. */
+struct measure {
+    const struct metric_spec *spec;
+    uint16_t index;
+    struct metric_provider *provider;
+    const struct builtin *builtin; /* NULL: a query of its own */
+    bool duration;
+    const char *query; /* its template; NULL with a builtin */
+    struct metric_model model;
+};
+/* Render a query template; NULL with *reterr. */
+const char *measure_render(struct tick *t, const char *text, const struct metric_model *model,
+                           const char **reterr);
 void measure_metric(struct tick *t, const struct ask *ask, struct answer *answer);
 void measure_open(struct tick *t, struct answer *answer);
 void measure_available(struct tick *t, struct answer *answer);
+/* judge.c: counts and samples into an answer that has a value; a failed answer where they cannot be
+ * had */
+void judge_feed(struct tick *t, const struct measure *m, struct answer *answer);
 /* status.c */
 revision_t text_revision(const char *text);
 revision_t configs_revision(const cJSON *configs);
 void status_read(const cJSON *canary, struct status *ret_status);
 uint32_t memory_read(const cJSON *canary);
+/* What judges had counted when the status was last written, into a rollout that begins. */
+void judges_recall(struct tick *t, struct rollout *rollout);
 /*
  * The end of a rollout is stored before it is told (hooks, alerts, events), and a process may die
  * between the two. So the status before it is kept in the annotation until all is told; the next

@@ -84,8 +84,8 @@ static void fail(struct tick *t, struct answer *answer, enum metric_cause cause,
     strbuf_adds(&t->text, text ? text : "");
 }
 
-static void measure_builtin(struct tick *t, const struct metric_spec *m, bool duration,
-                            struct answer *answer)
+static void measure_builtin(struct tick *t, const struct metric_spec *m, uint16_t index,
+                            bool duration, struct answer *answer)
 {
     const struct builtin *b = builtin_find(
         t->spec->metrics_provider, t->op->o.as_flagger ? BUILTIN_AS_FLAGGER : BUILTIN_STRICT);
@@ -110,11 +110,11 @@ static void measure_builtin(struct tick *t, const struct metric_spec *m, bool du
     set_answer(t, &got, answer);
     if (got.outcome == ANSWER_VALUE && duration)
         answer->value = (double)builtin_duration_ms(b, got.value);
+    judge_feed(t, &(struct measure){m, index, p, b, duration, NULL, model}, answer);
 }
 
-/* Render a query template; NULL with *reterr. */
-static const char *render_query(struct tick *t, const char *text, const struct metric_model *model,
-                                const char **reterr)
+const char *measure_render(struct tick *t, const char *text, const struct metric_model *model,
+                           const char **reterr)
 {
     struct strbuf out = STRBUF_INIT;
     struct template_error error = {.text = ""};
@@ -129,7 +129,8 @@ static const char *render_query(struct tick *t, const char *text, const struct m
     return query;
 }
 
-static void measure_inline(struct tick *t, const struct metric_spec *m, struct answer *answer)
+static void measure_inline(struct tick *t, const struct metric_spec *m, uint16_t index,
+                           struct answer *answer)
 {
     struct metric_answer got;
     struct metric_model model;
@@ -137,7 +138,7 @@ static void measure_inline(struct tick *t, const struct metric_spec *m, struct a
     const char *query, *why = "";
 
     model_of(t, m, &model);
-    query = render_query(t, m->query, &model, &why);
+    query = measure_render(t, m->query, &model, &why);
     if (query == NULL && !t->op->o.as_flagger) {
         fail(t, answer, CAUSE_QUERY, why);
         return;
@@ -149,6 +150,7 @@ static void measure_inline(struct tick *t, const struct metric_spec *m, struct a
     }
     metric_provider_query(p, t->op->o.web, t->op->o.clock, query ? query : "", t->arena, &got);
     set_answer(t, &got, answer);
+    judge_feed(t, &(struct measure){m, index, p, NULL, false, m->query, model}, answer);
 }
 
 /* ---- templates ---------------------------------------------------------------------------------
@@ -275,7 +277,8 @@ static void source_close(struct source *s)
     json_free(s->secret);
 }
 
-static void measure_template(struct tick *t, const struct metric_spec *m, struct answer *answer)
+static void measure_template(struct tick *t, const struct metric_spec *m, uint16_t index,
+                             struct answer *answer)
 {
     struct metric_answer got;
     struct metric_model model;
@@ -292,12 +295,13 @@ static void measure_template(struct tick *t, const struct metric_spec *m, struct
         return;
     }
     model_of(t, m, &model);
-    query = render_query(t, s.query, &model, &why);
+    query = measure_render(t, s.query, &model, &why);
     if (query == NULL) {
         fail(t, answer, CAUSE_TEMPLATE_RENDER, why);
     } else {
         metric_provider_query(s.provider, t->op->o.web, t->op->o.clock, query, t->arena, &got);
         set_answer(t, &got, answer);
+        judge_feed(t, &(struct measure){m, index, s.provider, NULL, false, s.query, model}, answer);
     }
     source_close(&s);
 }
@@ -317,13 +321,13 @@ void measure_metric(struct tick *t, const struct ask *ask, struct answer *answer
     switch ((enum metric_ask)ask->metric) {
     case METRIC_RATE:
     case METRIC_DURATION:
-        measure_builtin(t, m, ask->metric == METRIC_DURATION, answer);
+        measure_builtin(t, m, ask->index, ask->metric == METRIC_DURATION, answer);
         break;
     case METRIC_INLINE:
-        measure_inline(t, m, answer);
+        measure_inline(t, m, ask->index, answer);
         break;
     case METRIC_TEMPLATE:
-        measure_template(t, m, answer);
+        measure_template(t, m, ask->index, answer);
         break;
     }
 }

@@ -7,6 +7,7 @@
 #include "adapters/operator/internal.h"
 #include "adapters/router/build.h"
 #include "engine/checksum.h"
+#include "engine/num.h"
 #include "engine/render.h"
 
 revision_t text_revision(const char *text)
@@ -86,6 +87,97 @@ uint32_t memory_read(const cJSON *canary)
 
     json_free(state);
     return memory >= 0 && memory <= UINT32_MAX ? (uint32_t)memory : 0;
+}
+
+/* ---- what judges have counted ---- */
+
+static void judge_numbers(struct judge_state *j, uint64_t **ret_numbers)
+{
+    ret_numbers[0] = &j->history;
+    ret_numbers[1] = &j->canary_errors;
+    ret_numbers[2] = &j->canary_requests;
+    ret_numbers[3] = &j->primary_errors;
+    ret_numbers[4] = &j->primary_requests;
+}
+#define JUDGE_NUMBERS 5
+
+/* {"METRIC": "history errors requests errors requests run looks evidence"}, all in hex; NULL = none
+ * has begun. */
+static cJSON *judges_json(const struct tick *t)
+{
+    const struct analysis_spec *a = &t->spec->analysis;
+    cJSON *judges = NULL;
+
+    for (uint32_t i = 0; i < a->metric_count && i < JUDGED_METRICS_MAX; i++) {
+        struct judge_state j = t->job->rollout.judges[i];
+        uint64_t *numbers[JUDGE_NUMBERS], evidence;
+        struct strbuf text = STRBUF_INIT;
+
+        if (j.looks == 0)
+            continue;
+        memcpy(&evidence, &j.log_e, sizeof evidence);
+        judge_numbers(&j, numbers);
+        for (int n = 0; n < JUDGE_NUMBERS; n++)
+            strbuf_addf(&text, "%llx ", (unsigned long long)*numbers[n]);
+        strbuf_addf(&text, "%x %x %llx", j.run, j.looks, (unsigned long long)evidence);
+        judges = judges ? judges : cJSON_CreateObject();
+        json_set_str(judges, a->metrics[i].name, strbuf_str(&text));
+        strbuf_release(&text);
+    }
+    return judges;
+}
+
+static void judge_read(const char *text, struct judge_state *ret)
+{
+    struct judge_state j = {0};
+    uint64_t *numbers[JUDGE_NUMBERS], last[3];
+    char *end;
+
+    judge_numbers(&j, numbers);
+    for (int n = 0; n < JUDGE_NUMBERS + 3; n++, text = end) {
+        *(n < JUDGE_NUMBERS ? numbers[n] : &last[n - JUDGE_NUMBERS]) = strtoull(text, &end, 16);
+        if (end == text)
+            return; /* not ours: it begins anew */
+    }
+    j.run = (uint32_t)last[0];
+    j.looks = (uint32_t)last[1];
+    memcpy(&j.log_e, &last[2], sizeof j.log_e);
+    if (num_is_finite(j.log_e))
+        *ret = j;
+}
+
+void judges_recall(struct tick *t, struct rollout *rollout)
+{
+    const char *text =
+        json_str(json_at(t->canary, "metadata", "annotations", NULL), STATE_ANNOTATION);
+    cJSON *state = text ? json_parse(text, strlen(text), NULL) : NULL;
+    const struct analysis_spec *a = &t->spec->analysis;
+
+    for (uint32_t i = 0; i < a->metric_count && i < JUDGED_METRICS_MAX; i++) {
+        const char *counted = json_str(json_get(state, "judges"), a->metrics[i].name);
+
+        if (counted)
+            judge_read(counted, &rollout->judges[i]);
+    }
+    json_free(state);
+}
+
+/* The annotation: flags and counts; null when there is nothing to remember. */
+static cJSON *state_json(const struct tick *t, uint32_t memory)
+{
+    cJSON *judges = judges_json(t), *state, *value;
+    char *text;
+
+    if (memory == 0 && !judges)
+        return cJSON_CreateNull();
+    state = build_object("v", build_int(1), "memory", build_int(memory), NULL);
+    if (judges)
+        json_set(state, "judges", judges);
+    text = json_print(state);
+    value = build_str(text ? text : "");
+    free(text);
+    json_free(state);
+    return value;
 }
 
 void checksum_read(const cJSON *canary, char out[16])
@@ -284,9 +376,13 @@ static cJSON *redo_json(const struct tick *t, const struct save *save)
                      build_copy(json_get(s, "canaryWeight")), "iterations",
                      build_copy(json_get(s, "iterations")), NULL),
         NULL);
-    char *text = json_print(state);
-    cJSON *value = build_str(text ? text : "");
+    cJSON *judges = judges_json(t), *value;
+    char *text;
 
+    if (judges)
+        json_set(state, "judges", judges);
+    text = json_print(state);
+    value = build_str(text ? text : "");
     free(text);
     json_free(state);
     return value;
@@ -331,8 +427,7 @@ void redo_done(struct tick *t)
     uint32_t memory = t->job->rollout.memory;
 
     for (int attempt = 0; attempt < 4; attempt++) {
-        cJSON *value = memory ? build_strf("{\"v\":1,\"memory\":%lu}", (unsigned long)memory)
-                              : cJSON_CreateNull();
+        cJSON *value = state_json(t, memory);
 
         if (annotations_write(t, STATE_ANNOTATION, value, &error) == 0 ||
             error.reason != KUBE_CONFLICT || status_read_again(t) != 0)
@@ -343,12 +438,22 @@ void redo_done(struct tick *t)
 /* The memory goes first: a crash between the two writes repeats the save, and loses nothing. */
 static int memory_write(struct tick *t, uint32_t memory, struct kube_error *reterr)
 {
-    if (t->op->o.as_flagger || memory == memory_read(newest(t)))
+    const char *text =
+        json_str(json_at(newest(t), "metadata", "annotations", NULL), STATE_ANNOTATION);
+    cJSON *before, *judges;
+    bool same;
+
+    if (t->op->o.as_flagger)
         return 0;
-    return annotations_write(t, STATE_ANNOTATION,
-                             memory ? build_strf("{\"v\":1,\"memory\":%lu}", (unsigned long)memory)
-                                    : cJSON_CreateNull(),
-                             reterr);
+    before = text ? json_parse(text, strlen(text), NULL) : NULL;
+    judges = judges_json(t);
+    same = judges ? cJSON_Compare(judges, json_get(before, "judges"), true)
+                  : json_get(before, "judges") == NULL;
+    json_free(before);
+    json_free(judges);
+    if (same && memory == memory_read(newest(t)))
+        return 0;
+    return annotations_write(t, STATE_ANNOTATION, state_json(t, memory), reterr);
 }
 
 static cJSON *saved_object(struct tick *t, const struct save *save, const struct sync_facts *f,

@@ -307,6 +307,8 @@ void job_tick(struct job *j, enum tick_kind kind)
         if (!j->op->o.as_flagger && redo_read(t.canary, &t.status, &memory))
             j->redo = true;
         rollout_load(&j->rollout, &t.status, memory);
+        if (!j->op->o.as_flagger)
+            judges_recall(&t, &j->rollout);
         j->loaded = true;
     }
     if (command)

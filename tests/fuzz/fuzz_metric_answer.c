@@ -45,6 +45,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         metric_provider_answer(p, &r, a, &answer);
         assert(answer.outcome == ANSWER_VALUE || (answer.text && *answer.text));
         metric_provider_online_answer(p, &r, a);
+        if (metric_provider_has_ranges(p)) {
+            struct metric_values range;
+
+            metric_provider_range_answer(p, &r, a, &range);
+            assert(range.error ? *range.error : range.count == 0 || range.values);
+        }
         free(r.body);
     }
     arena_free(a);

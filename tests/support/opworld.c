@@ -165,11 +165,44 @@ static void hear_hook(struct opworld *w, const struct http_request *req)
     json_free(body);
 }
 
+/* As Prometheus does: a sample for each step of the range, the newest of the given ones last. */
+static void answer_range(struct opworld *w, const char *url, bool primary, struct strbuf *out)
+{
+    const double *samples = primary ? w->primary_samples : w->canary_samples;
+    const char *start = strstr(url, "start="), *end = strstr(url, "end="),
+               *step = strstr(url, "step=");
+    size_t wanted, count = w->sample_count;
+
+    ck_assert_msg(start && end && step, "no range: %s", url);
+    wanted = (size_t)((atof(end + 4) - atof(start + 6)) / atof(step + 5) + 1.5);
+    count = wanted < count ? wanted : count;
+    strbuf_adds(out, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[");
+    for (size_t i = 0; i < count; i++)
+        strbuf_addf(out, "%s[%zu,\"%g\"]", i ? "," : "{\"metric\":{},\"values\":[", i * 60,
+                    samples[w->sample_count - count + i]);
+    strbuf_adds(out, count ? "]}]}}" : "]}}");
+}
+
+static double answer_of(const struct opworld *w, const char *url)
+{
+    const double *side = w->counts[strstr(url, "-primary") != NULL];
+
+    if (strstr(url, "vector"))
+        return 1;
+    if (!strstr(url, "increase"))
+        return w->metric;
+    /* the good ones exclude 5xx, an error query counts them */
+    if (strstr(url, "%21~"))
+        return side[0] - side[1];
+    return strstr(url, "5..") ? side[1] : side[0];
+}
+
 static int web_perform(void *self, const struct http_request *req,
                        struct http_response *ret_response)
 {
     struct opworld *w = self;
-    char body[256];
+    struct strbuf body = STRBUF_INIT;
+    int code;
 
     memset(ret_response, 0, sizeof(*ret_response));
     if (w->dead)
@@ -179,11 +212,17 @@ static int web_perform(void *self, const struct http_request *req,
         hear_hook(w, req);
         return http_response_fill(ret_response, w->hooks_allow ? 200 : 403, NULL, 0, "no", 2);
     }
-    snprintf(body, sizeof(body),
-             "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":"
-             "{},\"value\":[1,\"%.3f\"]}]}}",
-             strstr(req->url, "vector") ? 1.0 : w->metric);
-    return http_response_fill(ret_response, 200, NULL, 0, body, strlen(body));
+    strbuf_addf(&w->queries, "%s\n", req->url);
+    if (strstr(req->url, "query_range"))
+        answer_range(w, req->url, strstr(req->url, "primary") != NULL, &body);
+    else
+        strbuf_addf(&body,
+                    "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{"
+                    "\"metric\":{},\"value\":[1,\"%.3f\"]}]}}",
+                    answer_of(w, req->url));
+    code = http_response_fill(ret_response, 200, NULL, 0, strbuf_str(&body), body.len);
+    strbuf_release(&body);
+    return code;
 }
 
 /* ---- objects -----------------------------------------------------------------------------------
@@ -334,6 +373,7 @@ void opworld_release(struct opworld *w)
 {
     simkube_free(w->k);
     strbuf_release(&w->hooks);
+    strbuf_release(&w->queries);
     strbuf_release(&w->log);
 }
 

@@ -23,12 +23,19 @@ struct opworld {
     struct simkube *k;
     int64_t start_ms, now_ms; /* virtual: now_ms counts from 0 */
     uint64_t random;
-    double metric;       /* what every metric query answers */
-    bool hooks_allow;    /* what every hook answers */
-    struct strbuf hooks; /* "phase\n" of each hook called */
-    uint64_t requests;   /* to the API since the start */
-    uint64_t kill_at;    /* the process dies at this request; 0 = never */
-    bool kill_after;     /* once the request has taken effect, its answer unheard */
+    double metric; /* what every metric query answers */
+    /* what a range query answers: samples of 60 s, of the primary where its name stands in the
+     * query */
+    const double *canary_samples, *primary_samples;
+    size_t sample_count;
+    double counts[2]
+                 [2]; /* [canary, primary][requests, errors]: what a query of increases answers */
+    struct strbuf queries; /* "path?query\n" of each metric query */
+    bool hooks_allow;      /* what every hook answers */
+    struct strbuf hooks;   /* "phase\n" of each hook called */
+    uint64_t requests;     /* to the API since the start */
+    uint64_t kill_at;      /* the process dies at this request; 0 = never */
+    bool kill_after;       /* once the request has taken effect, its answer unheard */
     bool dead;
     struct gate moved;
     /* one life of the operator */

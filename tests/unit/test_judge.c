@@ -126,7 +126,10 @@ START_TEST(mann_whitney_keeps_its_level_and_has_power)
                            .primary_samples = y,
                            .canary_sample_count = N,
                            .primary_sample_count = N};
-        alarms += judge_look(&s, &j, false, &a) == VERDICT_FAIL;
+        if (judge_look(&s, &j, false, &a) == VERDICT_FAIL) {
+            alarms++;
+            ck_assert(judge_shift(x, N, y, N) > 0);
+        }
         if (run % 20 == 0) {
             a.canary_samples = worse;
             found += judge_look(&s, &j, false, &a) == VERDICT_FAIL;

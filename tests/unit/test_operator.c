@@ -247,6 +247,195 @@ START_TEST(revert_on_deletion_brings_the_target_back)
 }
 END_TEST
 
+/* ---- judges ------------------------------------------------------------------------------------
+ */
+
+/* A Canary whose metric is judged by an annotation; the interval is 10 s. */
+static void install_judged(const char *annotations, const char *metric)
+{
+    char text[4000];
+
+    snprintf(text, sizeof(text),
+             DEPLOYMENT "apiVersion: flagger.app/v1beta1\n"
+                        "kind: MetricTemplate\n"
+                        "metadata: {name: queue, namespace: test}\n"
+                        "spec:\n"
+                        "  provider: {type: prometheus, address: \"http://prometheus\"}\n"
+                        "  query: avg(queue)\n"
+                        "---\n"
+                        "apiVersion: flagger.app/v1beta1\n"
+                        "kind: Canary\n"
+                        "metadata: {name: podinfo, namespace: test, annotations: {%s}}\n"
+                        "spec:\n"
+                        "  provider: istio\n"
+                        "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: podinfo}\n"
+                        "  service: {port: 80}\n"
+                        "  analysis:\n"
+                        "    interval: 10s\n"
+                        "    threshold: 2\n"
+                        "    maxWeight: 50\n"
+                        "    stepWeight: 10\n"
+                        "    metrics: [%s]\n",
+             annotations, metric);
+    opworld_apply(&w, text);
+}
+
+#define JUDGE "coalmine.dev/judge.request-success-rate: "
+#define RATE "{name: request-success-rate, thresholdRange: {min: 99}, interval: 10s}"
+
+static char judged[200];
+
+static bool asked(const char *text)
+{
+    return strstr(strbuf_str(&w.queries), text) != NULL;
+}
+
+/* The same success rate, within its bound: only where the errors fall tells the two apart. */
+START_TEST(anytime_judge_is_fed_with_the_counts_of_both_sides)
+{
+    bool bad = _i == 1;
+
+    install_judged(JUDGE "\"anytime alpha=0.01 min-samples=100\"", RATE);
+    run_for(60000);
+    w.metric = 99.9;
+    w.counts[0][0] = 1000;
+    w.counts[0][1] = bad ? 9 : 1;
+    w.counts[1][0] = 9000;
+    w.counts[1][1] = 9;
+    release("podinfo:2");
+    run_for(300000);
+    ck_assert_str_eq(phase(), bad ? "Failed" : "Succeeded");
+    ck_assert(said("request-success-rate failed its judge at 99.90") == bad);
+    /* requests and successes of either side, in the window */
+    ck_assert(asked("increase%28+istio_requests_total"));
+    ck_assert(asked("destination_workload%3D~%22podinfo%22+%7D%5B10s%5D"));
+    ck_assert(asked("destination_workload%3D~%22podinfo-primary%22+%7D%5B10s%5D"));
+    ck_assert(asked("destination_workload%3D~%22podinfo-primary%22%2C+response_code%21~%225"));
+}
+END_TEST
+
+START_TEST(a_judge_waits_for_enough_requests)
+{
+    install_judged(JUDGE "\"consecutive k=2 min-samples=100\"", RATE);
+    run_for(60000);
+    w.counts[0][0] = 40;
+    release("podinfo:2");
+    run_for(200000);
+    ck_assert_str_eq(phase(), "Progressing");
+    ck_assert(said("Wait for more requests before judging request-success-rate of podinfo.test"));
+    ck_assert(!asked("podinfo-primary")); /* nobody compares: one query more for each check */
+    w.counts[0][0] = 400;
+    run_for(200000);
+    ck_assert_str_eq(phase(), "Succeeded");
+}
+END_TEST
+
+START_TEST(counts_of_other_metrics_come_from_annotated_queries)
+{
+    install_judged(
+        "coalmine.dev/judge.orders: anytime, "
+        "coalmine.dev/judge-requests.orders: \"sum(increase(orders{pod=~'{{ target "
+        "}}'}[{{ interval }}]))\", "
+        "coalmine.dev/judge-errors.orders: \"sum(increase(orders{side='{{ variables.side "
+        "}}',code=~'5..'}[{{ interval }}]))\"",
+        "{name: orders, query: up, interval: 10s}");
+    run_for(60000);
+    w.counts[0][0] = 1000;
+    w.counts[0][1] = 1;
+    w.counts[1][0] = 9000;
+    release("podinfo:2");
+    run_for(300000);
+    ck_assert_str_eq(phase(), "Succeeded");
+    ck_assert(asked("pod%3D~%27podinfo%27%7D%5B10s%5D"));
+    ck_assert(asked("pod%3D~%27podinfo-primary%27%7D%5B10s%5D"));
+    ck_assert(asked("side%3D%27canary%27"));
+    ck_assert(asked("side%3D%27primary%27"));
+}
+END_TEST
+
+START_TEST(mann_whitney_is_fed_with_a_sample_of_each_side_for_each_window)
+{
+    static const double low[] = {10, 11, 12, 10, 9, 11, 10, 12},
+                        high[] = {14, 15, 13, 16, 14, 15, 17, 14};
+    bool bad = _i == 1;
+
+    install_judged("coalmine.dev/judge.queue: \"mann-whitney alpha=0.01 tolerance=0.1\"",
+                   "{name: queue, query: \"avg(queue{pod=~'{{ target }}-.*'})\", interval: 10s}");
+    run_for(60000);
+    w.sample_count = 8;
+    w.canary_samples = bad ? high : low;
+    w.primary_samples = low;
+    release("podinfo:2");
+    run_for(300000);
+    ck_assert_str_eq(phase(), bad ? "Failed" : "Succeeded");
+    ck_assert(said("Wait for more requests before judging queue of podinfo.test"));
+    ck_assert(said("queue failed its judge") == bad);
+    ck_assert(
+        asked("query_range?query=avg%28queue%7Bpod%3D~%27podinfo-primary-.%2A%27%7D%29&start="));
+    ck_assert(asked("&step=10.000"));
+}
+END_TEST
+
+/* Every twelve seconds another process: what a judge has counted is stored with the status. */
+START_TEST(what_a_judge_has_counted_survives_the_process)
+{
+    static const char *const judges[] = {"consecutive k=4", "k-of-n k=4 n=5",
+                                         "anytime alpha=0.0001"};
+
+    snprintf(judged, sizeof judged, JUDGE "\"%s\"", judges[_i]);
+    install_judged(judged, RATE);
+    run_for(60000);
+    w.metric = 50;
+    w.counts[0][0] = 1000;
+    w.counts[0][1] = 5;
+    w.counts[1][0] = 9000;
+    w.counts[1][1] = 9;
+    release("podinfo:2");
+    for (int life = 0; life < 30; life++)
+        run_for(12000);
+    ck_assert_str_eq(phase(), "Failed");
+    ck_assert(said("Advance podinfo.test canary weight 30"));
+    /* the next release begins anew, and the notes of a healthy one are gone when it is through */
+    w.metric = 100;
+    w.counts[0][1] = 1;
+    release("podinfo:3");
+    run_for(250000);
+    ck_assert_str_eq(phase(), "Succeeded");
+}
+END_TEST
+
+static const struct {
+    const char *annotations, *metric, *event;
+} unfed[] = {
+    {JUDGE "anytime", "{name: request-success-rate, interval: 1m}",
+     "invalid canary spec: .metadata.annotations.coalmine.dev/judge.request-success-rate: anytime "
+     "with a window of 1m, longer than the interval of 10s"},
+    {"coalmine.dev/judge.queue: anytime", "{name: queue, query: up, interval: 10s}",
+     "this judge needs to know how many requests there were"},
+    {"coalmine.dev/judge.queue: mann-whitney",
+     "{name: queue, templateRef: {name: queue}, interval: 10s}",
+     "samples for the judge: the query is the same for canary and primary"},
+    {"coalmine.dev/judge.queue: anytime, coalmine.dev/judge-requests.queue: sum(increase(n)), "
+     "coalmine.dev/judge-errors.queue: sum(increase(n))",
+     "{name: queue, query: up, interval: 10s}",
+     "annotation judge-requests: it is the same for canary and primary"},
+};
+START_TEST(a_judge_that_cannot_be_fed_never_stays_silent)
+{
+    install_judged(unfed[_i].annotations, unfed[_i].metric);
+    run_for(60000);
+    if (_i >= 2) { /* only its queries tell */
+        ck_assert_str_eq(phase(), "Initialized");
+        release("podinfo:2");
+        run_for(200000);
+        ck_assert_str_eq(phase(), "Failed");
+    } else {
+        ck_assert_str_eq(phase(), "");
+    }
+    ck_assert_msg(said(unfed[_i].event), "%s\n%s", unfed[_i].event, strbuf_str(&w.log));
+}
+END_TEST
+
 /* Requests that an operator sends within so many ms, its start and end included. */
 static uint64_t requests_within(int64_t ms)
 {
@@ -368,6 +557,13 @@ int main(void)
     tcase_add_test(tc, a_closed_gate_holds_the_release_until_it_opens);
     tcase_add_test(tc, a_person_aborts_and_retries);
     tcase_add_test(tc, revert_on_deletion_brings_the_target_back);
+    tcase_add_loop_test(tc, anytime_judge_is_fed_with_the_counts_of_both_sides, 0, 2);
+    tcase_add_test(tc, a_judge_waits_for_enough_requests);
+    tcase_add_test(tc, counts_of_other_metrics_come_from_annotated_queries);
+    tcase_add_loop_test(tc, mann_whitney_is_fed_with_a_sample_of_each_side_for_each_window, 0, 2);
+    tcase_add_loop_test(tc, what_a_judge_has_counted_survives_the_process, 0, 3);
+    tcase_add_loop_test(tc, a_judge_that_cannot_be_fed_never_stays_silent, 0,
+                        sizeof(unfed) / sizeof(*unfed));
     tcase_add_test(tc, a_canary_at_rest_costs_no_request);
     tcase_add_test(tc, a_broken_canary_leaves_the_others_alone);
     tcase_add_test(tc, dry_run_changes_nothing);

@@ -3,6 +3,7 @@
  * rules`, but for ranges and strings as the whole query: PromQL, and yet never one value.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,6 +169,72 @@ START_TEST(every_builtin_query_passes)
 }
 END_TEST
 
+/* Counts for judges are cut out of the rate's query; the primary's name its own side. */
+static const struct {
+    const char *key, *succeeded, *requests, *primary;
+} counted[] = {
+    {"istio",
+     " sum( increase( istio_requests_total{ reporter=\"destination\", "
+     "destination_workload_namespace=\"prod\", destination_workload=~\"podinfo\", "
+     "response_code!~\"5.*\" }[1m] ) )",
+     "sum( increase( istio_requests_total{ reporter=\"destination\", "
+     "destination_workload_namespace=\"prod\", destination_workload=~\"podinfo\" }[1m] ) )",
+     "destination_workload=~\"podinfo-primary\""},
+    {"nginx", NULL, NULL, "ingress=\"ing\", canary=\"\""},
+    {"contour", NULL, NULL, "\"prod_frontend-primary_[0-9a-zA-Z-]+\""},
+    {"gloo", NULL, NULL, "\"prod-podinfo-primaryupstream-"},
+    {"traefik", NULL, NULL, "\"prod-podinfo-primary-[0-9a-zA-Z-]+@kubernetescrd\""},
+    {"kuma", NULL, NULL, "\"podinfo-primary_prod_svc_"},
+    {"kubernetes", NULL, NULL, "kubernetes_pod_name=~\"podinfo-primary-[0-9a-zA-Z]+("},
+    {"appmesh", NULL, NULL, "kubernetes_pod_name=~\"podinfo-primary-[0-9a-zA-Z]+("},
+    {"linkerd", NULL, NULL, "deployment=~\"podinfo-primary\""},
+    {"osm", NULL, NULL, "destination_name=\"podinfo-primary\""},
+    {"skipper", NULL,
+     "sum(increase(skipper_response_duration_seconds_bucket{route=~\"kube(ew)?_prod__ing_canary__.*"
+     "__"
+     "frontend_canary(_[0-9]+)?\",le=\"+Inf\"}[1m]))",
+     "_prod__ing_canary__.*__frontend_primary("},
+    {"apisix", NULL, NULL, NULL},
+    {"knative", NULL, NULL, NULL},
+};
+START_TEST(counts_for_judges_follow_from_every_builtin_query)
+{
+    struct metric_model m = {"web", "prod", "podinfo", "frontend", "ing", "rt", "1m", NULL, 0};
+    const struct builtin *b = builtin_find(counted[_i].key, BUILTIN_STRICT);
+    const char *queries[2], *why = NULL, *primary = NULL;
+    struct arena *a = arena_new(0);
+
+    for (int i = 0; i < 2; i++) {
+        struct first first = {0};
+        enum builtin_part part = i ? BUILTIN_SUCCEEDED : BUILTIN_REQUESTS;
+
+        ck_assert_int_eq(builtin_render_part(b, part, false, &m, a, &queries[i], &why), 0);
+        ck_assert_msg(promql_lint(a, queries[i], strlen(queries[i]), keep_first, &first), "%s: %s",
+                      queries[i], first.f.what);
+        ck_assert(strstr(queries[i], "increase(") && !strstr(queries[i], " rate(") &&
+                  !strstr(queries[i], "100"));
+        int rc = builtin_render_part(b, part, true, &m, a, &primary, &why);
+        ck_assert_int_eq(rc, counted[_i].primary ? 0 : -ENOTSUP);
+        if (counted[_i].primary)
+            ck_assert_msg(strstr(primary, counted[_i].primary), "%s", primary);
+    }
+    ck_assert_str_ne(queries[0], queries[1]);
+    if (counted[_i].requests)
+        ck_assert_str_eq(queries[0] + strspn(queries[0], " "), counted[_i].requests);
+    if (counted[_i].succeeded)
+        ck_assert_str_eq(queries[1], counted[_i].succeeded);
+    for (int duration = 0; duration < 2 && counted[_i].primary; duration++) {
+        struct first first = {0};
+
+        ck_assert_int_eq(builtin_render_part(b, duration ? BUILTIN_DURATION : BUILTIN_RATE, true,
+                                             &m, a, &primary, &why),
+                         0);
+        ck_assert(promql_lint(a, primary, strlen(primary), keep_first, &first));
+    }
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(deep_nesting_is_refused)
 {
     struct arena *a = arena_new(0);
@@ -194,6 +261,8 @@ int main(void)
     tcase_add_test(tc, a_misspelt_function_gets_a_suggestion);
     tcase_add_test(tc, all_findings_of_a_readable_query_are_reported);
     tcase_add_test(tc, every_builtin_query_passes);
+    tcase_add_loop_test(tc, counts_for_judges_follow_from_every_builtin_query, 0,
+                        sizeof counted / sizeof *counted);
     tcase_add_test(tc, deep_nesting_is_refused);
     suite_add_tcase(s, tc);
     srunner_run_all(r, CK_NORMAL);
