@@ -74,6 +74,7 @@ CLI_SRCS := \
 	adapters/cli/verb_help.c \
 	adapters/cli/verb_loadtester.c \
 	adapters/cli/verb_render.c \
+	adapters/cli/verb_replay.c \
 	adapters/cli/verb_report.c
 # the frame of the command line is tested as a library, with a table of verbs of its own
 CLI_FRAME_SRCS := \
@@ -113,6 +114,11 @@ ROUTER_SRCS := \
 	adapters/router/traefik.c
 
 STORE_SRCS := \
+	adapters/replay/code.c \
+	adapters/replay/record.c \
+	adapters/replay/replay.c \
+	adapters/replay/whatif.c \
+	adapters/store/flight.c \
 	adapters/store/picture.c \
 	adapters/store/rows.c \
 	adapters/store/store.c
@@ -326,6 +332,8 @@ OPERATOR_SRCS := \
 	adapters/operator/log.c \
 	adapters/operator/measure.c \
 	adapters/operator/perform.c \
+	adapters/operator/record.c \
+	adapters/operator/secrets.c \
 	adapters/operator/schedule.c \
 	adapters/operator/status.c \
 	adapters/operator/sync.c \
@@ -333,6 +341,7 @@ OPERATOR_SRCS := \
 ADAPTER_SRCS += $(WORKLOAD_SRCS) $(OPERATOR_SRCS)
 CLI_SRCS += adapters/cli/verb_command.c adapters/cli/verb_operator.c
 UNIT_TESTS += \
+	tests/unit/test_flight.c \
 	tests/unit/test_operator.c
 
 # ---- the swarm: lives of the operator in the simulated cluster ---------------------------------------------
@@ -365,7 +374,7 @@ CHECK_SCRIPTS := \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
 CHECK_SCRIPTS += tests/golden/sweep.sh tests/golden/whatif.sh
-CHECK_SCRIPTS += tests/simkube/calls.sh tests/simkube/kubectl.sh
+CHECK_SCRIPTS += tests/simkube/flight.sh tests/simkube/calls.sh tests/simkube/kubectl.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh
 CHECK_SCRIPTS += tests/cluster/compare_test.sh
@@ -377,6 +386,7 @@ FUZZ_TARGETS := \
 	tests/fuzz/fuzz_canary.c \
 	tests/fuzz/fuzz_check.c \
 	tests/fuzz/fuzz_engine.c \
+	tests/fuzz/fuzz_flight.c \
 	tests/fuzz/fuzz_json.c \
 	tests/fuzz/fuzz_kube_status.c \
 	tests/fuzz/fuzz_kubeconfig.c \
@@ -436,6 +446,7 @@ $(BUILD)/gen/%.h: % scripts/embed.sh
 	@mkdir -p $(@D)
 	@scripts/embed.sh $(subst .,_,$(subst -,_,$(notdir $*))) $* >$@
 $(call obj,adapters/store/picture.c): $(BUILD)/gen/reports/timeline.gp.h
+$(call obj,adapters/store/flight.c tests/fuzz/fuzz_flight.c): $(BUILD)/gen/reports/flight.sql.h
 $(call obj,adapters/store/store.c): $(BUILD)/gen/reports/schema.sql.h $(BUILD)/gen/reports/views.sql.h
 
 $(BUILD)/gen/embedded_crds.c: $(CRDS) scripts/embed-table.sh

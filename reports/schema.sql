@@ -1,5 +1,5 @@
--- The tables of a Coalmine database: what happened in each run, row by row. Written by `coalmine simulate --db`
--- and by the operator's flight recorder; explained in docs/reference/sqlite.md. Version: PRAGMA user_version.
+-- The tables of a Coalmine database: what happened in each run, row by row. Written by `coalmine simulate --db`;
+-- explained in docs/reference/sqlite.md. Version: PRAGMA user_version.
 --
 -- Every row carries (run, seq): seq counts up through all tables of a run, so a UNION ordered by seq is the
 -- order of events. Times are milliseconds; subtract runs.epoch_ms to count from the start of the run.

@@ -20,6 +20,7 @@ const struct verb *const verbs[] = {
     &verb_report,
     &verb_schema,
     &verb_operator,
+    &verb_replay,
     &verb_promote,
     &verb_abort,
     &verb_retry,

@@ -14,6 +14,7 @@
 #include "adapters/kube/config.h"
 #include "adapters/metrics/provider.h"
 #include "adapters/operator/operator.h"
+#include "adapters/store/flight.h"
 #include "engine/num.h"
 
 #define GRACE_MS 20000
@@ -32,6 +33,7 @@ struct process {
     struct operator* op;
     struct operator_options options;
     struct server *server;
+    struct flight *flight;
     int exit_code;
     bool stopping;
 };
@@ -169,6 +171,54 @@ static bool operator_options_read(struct process *p)
     o->dry_run = args_has(a, "dry-run");
     notify_options(a, o);
     return true;
+}
+
+/* ---- the flight recorder -----------------------------------------------------------------------
+ */
+
+static const char *deviation_names(struct process *p)
+{
+    struct strbuf names = STRBUF_INIT;
+    const char *text;
+
+    for (int d = 0; d < DEVIATION_COUNT; d++) {
+        if (p->options.deviations >> d & 1)
+            strbuf_addf(&names, "%s%s", names.len ? "," : "", deviation_name((enum deviation)d));
+    }
+    text = arena_strdup(p->arena, strbuf_str(&names));
+    strbuf_release(&names);
+    return text ? text : "";
+}
+
+/* Returns an exit code. */
+static int start_recorder(struct process *p)
+{
+    const struct clock *clock = loop_clock(p->loop);
+    struct flight_process life = {.began_ms = clock->wall_ms(clock->self),
+                                  .version = COALMINE_VERSION,
+                                  .identity = p->options.identity,
+                                  .profile = profile_name(p->options.deviations),
+                                  .deviations = deviation_names(p),
+                                  .mesh_provider = p->options.mesh_provider,
+                                  .cluster_name = p->options.cluster_name,
+                                  .config_tracking = !p->options.no_config_tracking,
+                                  .dry_run = p->options.dry_run};
+    struct flight_options o = {.path = args_get(p->args, "record", NULL)};
+    char error[600];
+    int64_t mib;
+
+    if (!args_int(p->args, "record-size", 1, 1 << 20, 256, &mib) ||
+        !duration_option(p->args, "record-keep", "336h", &o.keep_ms))
+        return EXIT_USAGE;
+    o.bytes_max = (size_t)mib << 20;
+    if (o.path == NULL)
+        return EXIT_YES;
+    if (flight_open(&o, &life, &p->flight, error, sizeof(error)) != 0) {
+        fprintf(stderr, "coalmine operator: --record: %s\n", error);
+        return EXIT_WORLD;
+    }
+    p->options.flight = p->flight;
+    return EXIT_YES;
 }
 
 /* ---- clients -----------------------------------------------------------------------------------
@@ -366,6 +416,9 @@ static int serve(struct process *p)
     p->options.config = p->config;
     p->options.web = p->web;
     p->options.identity = identity_of(p);
+    p->exit_code = start_recorder(p);
+    if (p->exit_code != EXIT_YES)
+        return p->exit_code;
     p->op = operator_new(&p->options);
     if (p->op == NULL || !start_server(p))
         return EXIT_WORLD;
@@ -400,6 +453,7 @@ static int run(const struct args *args)
     }
     server_stop(p.server);
     operator_free(p.op);
+    flight_close(p.flight);
     kube_client_free(p.kube);
     kube_client_free(p.mesh_kube);
     loop_http_free(p.kube_http);
@@ -485,6 +539,20 @@ const struct verb verb_operator = {
             SWITCH("zap-replace-globals", "accepted and ignored"),
             SWITCH("version", "print the version and exit"),
             PROFILE_OPTIONS,
+            {.name = "record",
+             .value = "FILE",
+             .help = "record every tick in this SQLite file, for 'coalmine replay'",
+             .group = "Flight recorder"},
+            {.name = "record-size",
+             .value = "MIB",
+             .fallback = "256",
+             .help = "size of the file; the oldest ticks go",
+             .group = "Flight recorder"},
+            {.name = "record-keep",
+             .value = "DURATION",
+             .fallback = "336h",
+             .help = "ticks older than this go",
+             .group = "Flight recorder"},
             CHAT("event-webhook", "URL", "hook that gets every event"),
             CHAT("slack-url", "URL", "Slack hook for Canaries without alerts of their own"),
             CHAT("slack-token", "TOKEN", "Slack bot token"),

@@ -24,6 +24,7 @@ extern const struct verb verb_operator;
 extern const struct verb verb_pause;
 extern const struct verb verb_promote;
 extern const struct verb verb_render;
+extern const struct verb verb_replay;
 extern const struct verb verb_report;
 extern const struct verb verb_resume;
 extern const struct verb verb_retry;

@@ -125,31 +125,14 @@ static size_t fields_of(struct tick *t, const struct note *n, struct notify_fiel
     return count;
 }
 
-/* base64 of a Secret's value, into the arena; NULL when there is none. */
+/* A Secret's value, in the arena; NULL when there is none. */
 static const char *secret_text(struct tick *t, const cJSON *secret, const char *key)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *in = json_str(json_get(secret, "data"), key);
-    char *out, *o;
-    uint32_t bits = 0;
-    int have = 0;
+    const char *value = in ? secret_decode(t->arena, in) : NULL;
 
-    if (in == NULL || (out = o = arena_alloc(t->arena, strlen(in) + 1)) == NULL)
-        return NULL;
-    for (; *in; in++) {
-        const char *d = strchr(digits, *in);
-
-        if (d == NULL)
-            continue;
-        bits = bits << 6 | (uint32_t)(d - digits);
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            *o++ = (char)(bits >> have & 0xff);
-        }
-    }
-    *o = '\0';
-    return out;
+    secret_remember(t->op, key, value);
+    return value;
 }
 
 static const char *or_default(const char *s, const char *otherwise)

@@ -66,6 +66,8 @@ struct job {
     bool has_command;
     bool redo;       /* a process died before it had told of the end of a rollout: tell again */
     char *spec_text; /* hash of the spec last synced, as text */
+    uint64_t flight_key; /* of the spec as the flight recorder knows it ... */
+    char flight_hash[20]; /* ... and its hash there; "" = never recorded */
     char *service_name;
 };
 
@@ -126,6 +128,8 @@ struct operator
     } tick_seconds, queue_seconds;
     uint64_t ticks, skipped_ticks;
     char *lease_identity;
+    char **secrets; /* values read from Secrets, see secrets.c */
+    size_t secret_count;
 };
 
 /* A tick under way, or the sync of one Canary. */
@@ -148,6 +152,8 @@ struct tick {
     struct strbuf text; /* of the last answer */
     struct status status;
     int64_t began_ms;
+    struct flight_tick *flight; /* NULL: not recorded */
+    struct strbuf flight_notes, flight_ask;
 };
 
 /* world.c */
@@ -222,6 +228,18 @@ void op_log(const struct operator* o, enum log_level level, const char *caller, 
 #define LOG_STRING2(x) #x
 #define LOG_STRING(x) LOG_STRING2(x)
 #define HERE __FILE__ ":" LOG_STRING(__LINE__)
+/* secrets.c */
+/* base64, into the arena; NULL when memory is out. */
+char *secret_decode(struct arena *arena, const char *in);
+void secret_remember(struct operator* o, const char *key, const char *value);
+void secrets_free(struct operator* o);
+/* Put "(secret)" wherever `text` repeats a known one. */
+void hide_known_secrets(const struct operator* o, struct strbuf *text);
+/* record.c: nothing happens where no flight is recorded */
+void record_begin(struct tick *t, enum tick_kind kind, ms_t now_ms);
+void record_asked(struct tick *t, const struct step *step);
+void record_answered(struct tick *t, const struct answer *answer); /* NULL: nothing was asked */
+void record_end(struct tick *t, bool whole);
 /* schedule.c */
 void job_name(const struct job *j, struct strbuf *out);
 /* sync.c */

@@ -49,6 +49,7 @@ void op_log(const struct operator* o, enum log_level level, const char *caller, 
     va_start(args, format);
     strbuf_addv(&message, format, args);
     va_end(args);
+    hide_known_secrets(o, &message);
     format_time(time, o->o.clock->wall_ms(o->o.clock->self));
     if (o->o.log_console) {
         strbuf_addf(&line, "%s\t%s\t%s\t%s", time, level_name(level), short_path(caller),

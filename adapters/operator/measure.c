@@ -174,23 +174,10 @@ static void decode_secret(struct tick *t, const cJSON *secret, struct metric_pro
     if (pairs == NULL)
         return;
     for (const cJSON *m = build_members(data); m; m = m->next) {
-        const char *in = cJSON_IsString(m) ? m->valuestring : "";
-        char *out = arena_alloc(t->arena, strlen(in) + 1), *o = out;
-        static const char digits[] =
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        uint32_t bits = 0;
-        int have = 0;
+        const char *value = secret_decode(t->arena, cJSON_IsString(m) ? m->valuestring : "");
 
-        for (; out && *in; in++) {
-            const char *d = strchr(digits, *in);
-
-            if (d == NULL)
-                continue;
-            bits = bits << 6 | (uint32_t)(d - digits);
-            if ((have += 6) >= 8)
-                *o++ = (char)(bits >> (have -= 8) & 0xff);
-        }
-        pairs[i++] = (struct metric_secret){arena_strdup(t->arena, m->string), out};
+        secret_remember(t->op, m->string, value);
+        pairs[i++] = (struct metric_secret){arena_strdup(t->arena, m->string), value};
     }
     spec->secret = pairs;
     spec->secret_count = i;

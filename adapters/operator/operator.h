@@ -27,6 +27,7 @@
 
 enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_FAULT };
 
+struct flight;
 /* All borrowed for the life of the operator; NULL and 0 mean the default. */
 struct operator_options {
     struct tasks *tasks;
@@ -64,6 +65,7 @@ struct operator_options {
     bool dry_run; /* the API checks every write and stores none; hooks are not called, chats not
                      told */
     const char *version;
+    struct flight *flight; /* every tick is recorded here; NULL = none is */
 };
 
 struct operator;

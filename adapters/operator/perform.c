@@ -536,6 +536,7 @@ void perform(struct tick *t, const struct ask *ask, struct answer *answer)
         clock->sleep_ms(clock->self, ask->wait_ms);
     if (performers[ask->kind])
         performers[ask->kind](t, ask, answer);
+    hide_known_secrets(t->op, &t->text);
     answer->text = strbuf_str(&t->text);
-    answer->text_len = (uint32_t)t->text.len;
+    answer->text_len = (uint32_t)strlen(answer->text);
 }

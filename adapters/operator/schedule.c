@@ -5,6 +5,7 @@
 
 #include "adapters/operator/internal.h"
 #include "adapters/router/build.h"
+#include "adapters/store/flight.h"
 
 #define RESYNC_MS 30000 /* a failed finalization is tried again */
 
@@ -507,8 +508,11 @@ struct operator* operator_new(const struct operator_options *options)
                                             .random = draw,
                                             .random_self = o,
                                             .config = world_config};
+    secret_remember(o, "address", o->o.notify_url);
+    secret_remember(o, "token", o->o.notify_token);
     o->events = events_new(o->o.kube, &events);
     if (o->events == NULL) {
+        secrets_free(o);
         free(o);
         return NULL;
     }
@@ -534,6 +538,7 @@ void operator_free(struct operator* o)
     free(o->jobs);
     free(o->marks);
     free(o->memos);
+    secrets_free(o);
     free(o);
 }
 
@@ -633,6 +638,25 @@ static void write_api(const struct operator* o, struct strbuf *out)
                 (unsigned long long)n->lease_requests);
 }
 
+static void write_flight(const struct operator* o, struct strbuf *out)
+{
+    struct flight_counts n;
+
+    if (o->o.flight == NULL)
+        return;
+    flight_counts(o->o.flight, &n);
+    strbuf_addf(out,
+                "# HELP coalmine_flight_ticks_total Ticks in the flight record\n"
+                "# TYPE coalmine_flight_ticks_total counter\ncoalmine_flight_ticks_total %llu\n"
+                "# HELP coalmine_flight_dropped_total Ticks that could not be recorded\n"
+                "# TYPE coalmine_flight_dropped_total counter\n"
+                "coalmine_flight_dropped_total %llu\n"
+                "# HELP coalmine_flight_bytes Size of the flight record\n"
+                "# TYPE coalmine_flight_bytes gauge\ncoalmine_flight_bytes %llu\n",
+                (unsigned long long)n.ticks, (unsigned long long)n.dropped,
+                (unsigned long long)n.bytes);
+}
+
 void operator_write_metrics(const struct operator* o, struct strbuf *out)
 {
     strbuf_addf(out,
@@ -658,4 +682,5 @@ void operator_write_metrics(const struct operator* o, struct strbuf *out)
     write_summary(out, "coalmine_tick_seconds", "Time spent in ticks", &o->tick_seconds);
     write_summary(out, "coalmine_tick_queue_seconds", "How late ticks began", &o->queue_seconds);
     write_api(o, out);
+    write_flight(o, out);
 }

@@ -261,25 +261,26 @@ static void run_steps(struct tick *t, enum tick_kind kind)
     const struct clock *clock = t->op->o.clock;
     struct step *step = arena_alloc(t->arena, sizeof(*step));
     struct rollout *r = &t->job->rollout;
+    ms_t now_ms = clock->wall_ms(clock->self);
 
     if (step == NULL)
         return;
-    engine_begin(r, t->spec, kind, clock->wall_ms(clock->self), step);
+    record_begin(t, kind, now_ms);
+    engine_begin(r, t->spec, kind, now_ms, step);
     for (;;) {
+        struct ask ask = step->ask;
         struct answer answer;
 
+        record_asked(t, step);
         emit(t, step);
-        if (step->ask.kind == ASK_DONE || step->ask.kind == ASK_NONE)
-            return;
-        if (task_is_cancelled(t->op->o.tasks))
-            return; /* the next process goes on from what is stored */
-        {
-            struct ask ask = step->ask;
-
-            perform(t, &ask, &answer);
-        }
+        if (ask.kind == ASK_DONE || ask.kind == ASK_NONE || task_is_cancelled(t->op->o.tasks))
+            break; /* cancelled: the next process goes on from what is stored */
+        perform(t, &ask, &answer);
+        record_answered(t, &answer);
         engine_answer(r, t->spec, &answer, step);
     }
+    record_answered(t, NULL);
+    record_end(t, step->ask.kind == ASK_DONE);
 }
 
 static bool is_at_rest(const struct status *s)

@@ -1,5 +1,5 @@
 /*
- * adapters/store/store.h — runs in a SQLite database: simulation reports and the flight recorder.
+ * adapters/store/store.h — runs in a SQLite database: simulation reports. (flight.h has the operator's.)
  *
  * The tables stand in reports/schema.sql, the views in reports/views.sql, both explained in
  * docs/reference/sqlite.md. A store is filled through a sink (sim/record.h), one run after another:

@@ -76,6 +76,18 @@ while ($views =~ /CREATE VIEW (\w+)/g) {
 fail('docs/reference/sqlite.md: schema version')
     unless slurp('adapters/store/store.h') =~ /STORE_SCHEMA_VERSION (\d+)/ && $sqlite =~ /now \*\*$1\*\*/;
 
+my $flight_page = slurp('docs/reference/flight.md');
+my $flight_schema = slurp('reports/flight.sql');
+while ($flight_schema =~ /CREATE TABLE (\w+) \((.*?)\n\)/sg) {
+    my ($name, $body) = ($1, $2);
+    fail("docs/reference/flight.md does not have table $name") unless $flight_page =~ /^\| `$name` \|/m;
+    while ($body =~ /^    ([a-z_]+) /mg) {
+        fail("docs/reference/flight.md does not have $name.$1") unless $flight_page =~ /`$1`/;
+    }
+}
+fail('docs/reference/flight.md: schema version')
+    unless slurp('adapters/store/flight.h') =~ /FLIGHT_SCHEMA_VERSION (\d+)/ && $flight_page =~ /now \*\*$1\*\*/;
+
 # ---- links, and figures
 my @pages = grep { -f } ('README.md', 'CONTRIBUTING.md', glob('docs/*.md'), glob('docs/*/*.md'), glob('*/README.md'));
 for my $file (@pages) {

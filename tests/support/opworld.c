@@ -208,11 +208,19 @@ static int web_perform(void *self, const struct http_request *req,
     if (w->dead)
         return -ECANCELED;
     task_sleep(w->tasks, 5);
-    if (strstr(req->url, "://hook") != NULL) {
+    if (strstr(req->url, "://hook") != NULL || strstr(req->url, "@hook") != NULL) {
         hear_hook(w, req);
+        task_sleep(w->tasks, w->hook_ms);
         return http_response_fill(ret_response, w->hooks_allow ? 200 : 403, NULL, 0, "no", 2);
     }
     strbuf_addf(&w->queries, "%s\n", req->url);
+    if (strstr(req->url, "://leak") != NULL) { /* a server that quotes what it was sent */
+        strbuf_addf(&body, "not allowed: %s",
+                    header_of(req, "Authorization") ? header_of(req, "Authorization") : "nobody");
+        code = http_response_fill(ret_response, 403, NULL, 0, strbuf_str(&body), body.len);
+        strbuf_release(&body);
+        return code;
+    }
     if (strstr(req->url, "query_range"))
         answer_range(w, req->url, strstr(req->url, "primary") != NULL, &body);
     else
@@ -426,6 +434,19 @@ bool opworld_run(struct opworld *w, int64_t until_ms)
     kube_config_free(w->config);
     tasks_free(w->tasks);
     return w->dead;
+}
+
+bool opworld_events_hold(struct opworld *w, const char *text)
+{
+    struct simkube_request r = {
+        .user = "admin", .method = "GET", .target = "/api/v1/namespaces/test/events"};
+    struct simkube_reply reply;
+    bool found;
+
+    simkube_call(w->k, wall(w), &r, &reply);
+    found = strstr(strbuf_str(&reply.body), text) != NULL;
+    simkube_reply_release(&reply);
+    return found;
 }
 
 const char *opworld_status(struct opworld *w, const char *name, const char *member)

@@ -31,7 +31,8 @@ struct opworld {
     double counts[2]
                  [2]; /* [canary, primary][requests, errors]: what a query of increases answers */
     struct strbuf queries; /* "path?query\n" of each metric query */
-    bool hooks_allow;      /* what every hook answers */
+    bool hooks_allow;      /* what every hook answers ... */
+    int64_t hook_ms;       /* ... and how long it takes */
     struct strbuf hooks;   /* "phase\n" of each hook called */
     uint64_t requests;     /* to the API since the start */
     uint64_t kill_at;      /* the process dies at this request; 0 = never */
@@ -63,6 +64,8 @@ void opworld_delete(struct opworld *w, const char *path);
  * or until it is killed at w->kill_at. Returns true when it was killed.
  */
 bool opworld_run(struct opworld *w, int64_t until_ms);
+/* Does the message of any Event hold this text? */
+bool opworld_events_hold(struct opworld *w, const char *text);
 /* A member of a Canary's status as text; "" when absent. Borrowed until the next call. */
 const char *opworld_status(struct opworld *w, const char *name, const char *member);
 
