@@ -320,6 +320,7 @@ WORKLOAD_SRCS := \
 	adapters/workload/knative.c \
 	adapters/workload/plan.c \
 	adapters/workload/pods.c \
+	adapters/workload/quirks.c \
 	adapters/workload/ready.c \
 	adapters/workload/render.c \
 	adapters/workload/scaler.c \
@@ -341,6 +342,7 @@ OPERATOR_SRCS := \
 ADAPTER_SRCS += $(WORKLOAD_SRCS) $(OPERATOR_SRCS)
 CLI_SRCS += adapters/cli/verb_command.c adapters/cli/verb_operator.c
 UNIT_TESTS += \
+	tests/unit/test_cluster_deviations.c \
 	tests/unit/test_flight.c \
 	tests/unit/test_operator.c
 

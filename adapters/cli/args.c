@@ -102,6 +102,29 @@ static int choice_error(const struct args *a, const struct option_spec *o, const
     return usage_error(a, "--%s=%s: must be one of %s", o->name, value, o->choices);
 }
 
+/* A Go boolean: 1 true, 0 false, -1 neither. */
+static int go_bool(const char *value)
+{
+    static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"}, *const no[] = {
+                                                                                  "0",     "f",
+                                                                                  "F",     "false",
+                                                                                  "FALSE", "False"};
+
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
+        if (strcmp(value, yes[i]) == 0)
+            return 1;
+        if (strcmp(value, no[i]) == 0)
+            return 0;
+    }
+    return -1;
+}
+
+/* A boolean flag whose default is true: as a switch it takes no next word. */
+static bool is_go_bool(const struct args *a, const struct option_spec *o)
+{
+    return a->verb->single_dash && o->choices && strcmp(o->choices, "true|false") == 0;
+}
+
 /* `-flag=false` takes back an earlier `-flag`, as Go's flag package reads it. */
 static void option_forget(struct args *a, const struct option_spec *o)
 {
@@ -116,14 +139,16 @@ static void option_forget(struct args *a, const struct option_spec *o)
 static int option_add(struct args *a, const struct option_spec *o, const char *value)
 {
     if (o->value == NULL && value != NULL) {
-        if (a->verb->single_dash && (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)) {
+        if (a->verb->single_dash && go_bool(value) == 0) {
             option_forget(a, o);
             return 0;
         }
-        if (!a->verb->single_dash || (strcmp(value, "true") != 0 && strcmp(value, "1") != 0))
+        if (!a->verb->single_dash || go_bool(value) != 1)
             return usage_error(a, "--%s is a switch and takes no value", o->name);
         value = NULL;
     }
+    if (is_go_bool(a, o) && go_bool(value) >= 0)
+        value = go_bool(value) ? "true" : "false";
     if (o->choices && value && !choice_ok(o->choices, value))
         return choice_error(a, o, value);
     a->options[a->option_count++] = (struct arg){o, value};
@@ -136,6 +161,8 @@ static int option_take(struct args *a, const struct option_spec *o, const char *
 {
     if (o->value == NULL || joined)
         return option_add(a, o, joined);
+    if (is_go_bool(a, o))
+        return option_add(a, o, "true");
     if (*i + 1 >= argc)
         return usage_error(a, "--%s needs a value: %s", o->name,
                            o->choices ? o->choices : o->value);

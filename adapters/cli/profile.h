@@ -8,6 +8,8 @@
 #define COALMINE_CLI_PROFILE_H
 
 #include "adapters/cli/cli.h"
+#include "adapters/router/quirks.h"
+#include "adapters/workload/quirks.h"
 #include "engine/deviation.h"
 
 #define PROFILE_OPTIONS                                                                            \
@@ -35,6 +37,13 @@
  */
 bool profile_of(const struct args *a, deviations_t base, deviations_t *ret_deviations,
                 const char **ret_name);
+/* Also what is not the engine's: for verbs that make objects of a cluster. */
+struct cluster_profile {
+    deviations_t deviations;
+    router_quirks quirks;
+    cluster_quirks cluster;
+};
+bool profile_of_cluster(const struct args *a, struct cluster_profile *ret_profile);
 /* "default", "flagger-1.44" or "custom". */
 const char *profile_name(deviations_t deviations);
 

@@ -141,14 +141,16 @@ static bool operator_options_read(struct process *p)
     const struct args *a = p->args;
     struct operator_options *o = &p->options;
     const char *ns = args_get(a, "namespace", "");
+    struct cluster_profile profile;
     int64_t ticks;
 
-    if (!profile_of(a, PROFILE_DEFAULT, &o->deviations, NULL) ||
+    if (!profile_of_cluster(a, &profile) ||
         !duration_option(a, "control-loop-interval", "10s", &o->control_loop_ms) ||
         !args_int(a, "ticks", 1, 10000, 64, &ticks))
         return false;
-    o->as_flagger = o->deviations == PROFILE_FLAGGER_1_44;
-    o->quirks = o->as_flagger ? ROUTER_QUIRKS_FLAGGER : 0;
+    o->deviations = profile.deviations;
+    o->quirks = profile.quirks;
+    o->cluster = profile.cluster;
     o->ticks_max = (size_t)ticks;
     o->write_log = write_log;
     o->log_level = level_of(args_get(a, "log-level", "info"));
@@ -162,8 +164,8 @@ static bool operator_options_read(struct process *p)
         list_of(p->arena, args_get(a, "selector-labels", "app,name,app.kubernetes.io/name"));
     o->include_prefixes = list_of(p->arena, args_get(a, "include-label-prefix", ""));
     o->no_config_tracking = strcmp(args_get(a, "enable-config-tracking", "true"), "false") == 0;
-    o->no_cross_namespace_refs = args_has(a, "no-cross-namespace-refs") ||
-                                 (!o->as_flagger && !args_has(a, "allow-cross-namespace-refs"));
+    o->no_cross_namespace_refs = args_has(a, "no-cross-namespace-refs");
+    o->allow_cross_namespace_refs = args_has(a, "allow-cross-namespace-refs");
     o->cluster_name = args_get(a, "cluster-name", NULL);
     o->event_webhook = env_or_flag(a, "EVENT_WEBHOOK_URL", "event-webhook");
     o->leader_election = args_has(a, "enable-leader-election");
@@ -259,7 +261,9 @@ static struct kube_client *make_client(struct process *p, struct kube_config *co
     int64_t qps, burst;
 
     if (!args_int(p->args, "kubeconfig-qps", 1, 100000, 100, &qps) ||
-        !args_int(p->args, "kubeconfig-burst", 1, 100000, 250, &burst))
+        !args_int(p->args, "kubeconfig-burst", 1, 100000, 250, &burst) ||
+        !args_int(p->args, "kube-api-qps", 1, 100000, qps, &qps) ||
+        !args_int(p->args, "kube-api-burst", 1, 100000, burst, &burst))
         return NULL;
     o.qps = (double)qps;
     o.burst = (int)burst;
@@ -473,6 +477,18 @@ static int run(const struct args *args)
     {                                                                                              \
         .name = flag, .help = text                                                                 \
     }
+#define UNUSED(flag, what)                                                                         \
+    {                                                                                              \
+        .name = flag, .value = what, .help = "no effect", .group = "Flags of Flagger's libraries"  \
+    }
+/* What the flag packages of Flagger's libraries add. */
+#define KLOG_FLAGS                                                                                 \
+    UNUSED("threadiness", "N"), UNUSED("zap-replace-globals", NULL), UNUSED("v", "N"),             \
+        UNUSED("vmodule", "LIST"), UNUSED("logtostderr", NULL), UNUSED("alsologtostderr", NULL),   \
+        UNUSED("stderrthreshold", "N"), UNUSED("log_backtrace_at", "PLACE"),                       \
+        UNUSED("log_dir", "DIR"), UNUSED("log_file", "FILE"), UNUSED("log_file_max_size", "N"),    \
+        UNUSED("one_output", NULL), UNUSED("skip_headers", NULL),                                  \
+        UNUSED("skip_log_headers", NULL), UNUSED("add_dir_header", NULL)
 #define CHAT(flag, what, text)                                                                     \
     {                                                                                              \
         .name = flag, .value = what, .help = text, .group = "Alerts"                               \
@@ -501,6 +517,8 @@ const struct verb verb_operator = {
             FLAG("kubeconfig-service-mesh", "FILE", NULL, "kubeconfig of the mesh's cluster"),
             FLAG("kubeconfig-qps", "N", "100", "requests per second to the API server"),
             FLAG("kubeconfig-burst", "N", "250", "requests in a burst"),
+            FLAG("kube-api-qps", "N", NULL, "the same as --kubeconfig-qps"),
+            FLAG("kube-api-burst", "N", NULL, "the same as --kubeconfig-burst"),
             FLAG("namespace", "NAME", NULL, "watch this namespace only"),
             FLAG("mesh-provider", "NAME", "istio", "provider of Canaries that name none"),
             FLAG("metrics-server", "URL", "http://prometheus:9090", "Prometheus"),
@@ -508,7 +526,6 @@ const struct verb verb_operator = {
                  "how often new Canaries are taken up (profile flagger-1.44)"),
             FLAG("port", "N", "8080", "port of /metrics, /healthz and /readyz"),
             FLAG("ticks", "N", "64", "ticks at one time"),
-            FLAG("threadiness", "N", "2", "accepted and ignored: ticks are tasks of one thread"),
             FLAG("selector-labels", "LIST", "app,name,app.kubernetes.io/name",
                  "labels that select the pods of a workload"),
             FLAG("include-label-prefix", "LIST", NULL,
@@ -536,8 +553,8 @@ const struct verb verb_operator = {
              .choices = "json|console",
              .fallback = "json",
              .help = "form of the log"},
-            SWITCH("zap-replace-globals", "accepted and ignored"),
             SWITCH("version", "print the version and exit"),
+            KLOG_FLAGS,
             PROFILE_OPTIONS,
             {.name = "record",
              .value = "FILE",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "adapters/base/yaml_out.h"
+#include "adapters/cli/profile.h"
 #include "adapters/cli/verbs.h"
 #include "adapters/manifest/node.h"
 #include "adapters/router/render.h"
@@ -158,8 +159,10 @@ static int render_chosen(const struct args *args, struct render_request *request
 
 /* The options that shape the rendering; prints a usage error and returns false when one is wrong.
  */
-static bool read_options(const struct args *args, struct render_request *q)
+static bool read_options(const struct args *args, struct render_request *q,
+                         struct workload_options *workload)
 {
+    struct cluster_profile profile;
     bool known = true, weight = args_has(args, "weight");
 
     if (weight && args_has(args, "step")) {
@@ -174,8 +177,11 @@ static bool read_options(const struct args *args, struct render_request *q)
         (void)usage_error(args, "unknown provider '%s'", q->provider);
         return false;
     }
-    if (strcmp(args_get(args, "profile", "default"), "flagger-1.44") == 0)
-        q->quirks = ROUTER_QUIRKS_FLAGGER;
+    if (!profile_of_cluster(args, &profile))
+        return false;
+    q->quirks = profile.quirks;
+    workload->quirks = profile.cluster;
+    q->workload_self = workload;
     q->ingress_class = args_get(args, "ingress-class", NULL);
     q->at = weight ? RENDER_AT_WEIGHT : args_has(args, "step") ? RENDER_AT_STEP : RENDER_AT_REST;
     if (weight)
@@ -186,10 +192,11 @@ static bool read_options(const struct args *args, struct render_request *q)
 static int run(const struct args *args)
 {
     struct render_request request = {.workload = workload_render};
+    struct workload_options workload = {0};
     cJSON *objects = cJSON_CreateArray(), *all = cJSON_CreateArray();
     int rc = EXIT_YES;
 
-    if (!read_options(args, &request))
+    if (!read_options(args, &request, &workload))
         rc = EXIT_USAGE;
     for (size_t i = 0; rc == EXIT_YES && i < args->value_count; i++)
         rc = read_file(args->values[i], objects);
@@ -234,17 +241,13 @@ const struct verb verb_render = {
             {.name = "ingress-class",
              .value = "CLASS",
              .help = "ingressClassName of Contour's HTTPProxy"},
-            {.name = "profile",
-             .value = "NAME",
-             .choices = "default|flagger-1.44",
-             .fallback = "default",
-             .help = "objects as Coalmine makes them, or quirk for quirk as Flagger 1.44 does"},
             {.name = "output",
              .letter = 'o',
              .value = "FORMAT",
              .choices = "yaml|json",
              .fallback = "yaml",
              .help = "YAML documents, or one JSON List"},
+            PROFILE_OPTIONS,
             {.name = NULL},
         },
     .values_min = 1,

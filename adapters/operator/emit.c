@@ -159,7 +159,7 @@ static bool alert_target(struct tick *t, const struct alert_spec *a, struct noti
         .proxy = arena_strdup(t->arena, json_str_or(spec, "proxy", "")),
         .username = arena_strdup(t->arena, or_default(json_str(spec, "username"), "flagger")),
         .channel = arena_strdup(t->arena, or_default(json_str(spec, "channel"), "general")),
-        .reveal = t->op->o.as_flagger,
+        .reveal = cluster_has(t->op->o.cluster, CLUSTER_HIDE_CHAT_URL),
     };
     if (provider && secret_name) {
         struct strbuf why = STRBUF_INIT;
@@ -240,7 +240,7 @@ static void emit_alert(struct tick *t, const struct note *n)
                                        .proxy = o->notify_proxy,
                                        .username = or_default(o->notify_user, "flagger"),
                                        .channel = o->notify_channel,
-                                       .reveal = o->as_flagger};
+                                       .reveal = cluster_has(o->cluster, CLUSTER_HIDE_CHAT_URL)};
         const char *why = notify_send(&target, &m, o->web, t->arena);
 
         if (why)

@@ -64,8 +64,8 @@ struct job {
     bool quiet;  /* the last tick changed nothing and said nothing ... */
     uint64_t quiet_mark; /* ... when so much had changed in its namespace */
     bool has_command;
-    bool redo;       /* a process died before it had told of the end of a rollout: tell again */
-    char *spec_text; /* hash of the spec last synced, as text */
+    bool redo;           /* a process died before it had told of the end of a rollout: tell again */
+    char *spec_text;     /* hash of the spec last synced, as text */
     uint64_t flight_key; /* of the spec as the flight recorder knows it ... */
     char flight_hash[20]; /* ... and its hash there; "" = never recorded */
     char *service_name;

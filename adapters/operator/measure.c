@@ -87,8 +87,10 @@ static void fail(struct tick *t, struct answer *answer, enum metric_cause cause,
 static void measure_builtin(struct tick *t, const struct metric_spec *m, uint16_t index,
                             bool duration, struct answer *answer)
 {
-    const struct builtin *b = builtin_find(
-        t->spec->metrics_provider, t->op->o.as_flagger ? BUILTIN_AS_FLAGGER : BUILTIN_STRICT);
+    const struct builtin *b =
+        builtin_find(t->spec->metrics_provider,
+                     cluster_has(t->op->o.cluster, CLUSTER_SERVICE_QUERIES) ? BUILTIN_AS_FLAGGER
+                                                                            : BUILTIN_STRICT);
     struct metric_answer got;
     struct metric_model model;
     struct metric_provider *p;
@@ -139,7 +141,7 @@ static void measure_inline(struct tick *t, const struct metric_spec *m, uint16_t
 
     model_of(t, m, &model);
     query = measure_render(t, m->query, &model, &why);
-    if (query == NULL && !t->op->o.as_flagger) {
+    if (query == NULL && !cluster_has(t->op->o.cluster, CLUSTER_REFUSE_BAD_QUERY)) {
         fail(t, answer, CAUSE_QUERY, why);
         return;
     }

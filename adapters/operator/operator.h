@@ -23,6 +23,7 @@
 #include "adapters/http/task.h"
 #include "adapters/kube/client.h"
 #include "adapters/router/quirks.h"
+#include "adapters/workload/quirks.h"
 #include "engine/deviation.h"
 
 enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_FAULT };
@@ -44,8 +45,8 @@ struct operator_options {
     bool log_console; /* people's format in place of JSON */
 
     deviations_t deviations;
-    router_quirks quirks;
-    bool as_flagger; /* profile flagger-1.44, also in what the engine does not decide */
+    router_quirks quirks;   /* defects of Flagger to reproduce, in routes ... */
+    cluster_quirks cluster; /* ... and in all else that the engine does not decide */
 
     const char *mesh_provider;  /* "istio" */
     const char *metrics_server; /* "http://prometheus:9090" */
@@ -53,7 +54,9 @@ struct operator_options {
     const char *ingress_class, *ingress_annotations_prefix;
     const char *const *selector_labels;  /* NULL-terminated */
     const char *const *include_prefixes; /* NULL-terminated */
-    bool no_config_tracking, no_cross_namespace_refs, separate_mesh;
+    bool no_config_tracking, separate_mesh;
+    /* The first beats the second; without either, cluster quirk own-namespace decides. */
+    bool no_cross_namespace_refs, allow_cross_namespace_refs;
     const char *cluster_name;
     const char *event_webhook;
     const char *notify_type, *notify_url, *notify_token, *notify_proxy, *notify_user,

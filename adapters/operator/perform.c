@@ -36,7 +36,7 @@ static int keep_cookies(struct tick *t, const struct router_result *result)
     set_cookie(status, "previousSessionAffinityCookie", result->cookies.previous);
     set_cookie(status, "primarySessionAffinityCookie", result->cookies.primary);
     /* Saved before they are used: a crash must not lose anybody's session. */
-    return t->op->o.as_flagger ? 0 : status_save_cookies(t, &t->text);
+    return !spec_deviates(t->spec, DEV_COOKIES_FIRST) ? 0 : status_save_cookies(t, &t->text);
 }
 
 static int write_once(struct tick *t, const struct ask *ask, build_one *build)
@@ -185,7 +185,8 @@ static void perform_load(struct tick *t, const struct ask *ask, struct answer *a
         answer->outcome = OUTCOME_FAILED;
         return;
     }
-    if (!t->op->o.as_flagger && status_adopt(t) == 0 && t->latest) {
+    if (!cluster_has(t->op->o.cluster, CLUSTER_ADOPT_AT_REST) && status_adopt(t) == 0 &&
+        t->latest) {
         json_free(t->canary);
         t->canary = t->latest;
         t->latest = NULL;

@@ -143,7 +143,7 @@ static void forget_series(struct operator* o, const cJSON *canary, const char *n
     const char *target = json_text(json_at(canary, "spec", "targetRef", NULL), "name");
     struct label labels[] = {{"name", target}, {"namespace", ns}};
 
-    if (o->o.as_flagger)
+    if (cluster_has(o->o.cluster, CLUSTER_FORGET_SERIES))
         return; /* Flagger's series stay for ever */
     registry_forget(&o->registry, "flagger_canary_status", labels, 2);
     registry_forget(&o->registry, "flagger_canary_metric_analysis", labels, 2);
@@ -477,6 +477,8 @@ static void on_pending(void *ctx)
 
 static void set_defaults(struct operator_options *o)
 {
+    if (!cluster_has(o->cluster, CLUSTER_OWN_NAMESPACE) && !o->allow_cross_namespace_refs)
+        o->no_cross_namespace_refs = true;
     o->mesh_provider = o->mesh_provider ? o->mesh_provider : "istio";
     o->metrics_server = o->metrics_server ? o->metrics_server : "http://prometheus:9090";
     o->control_loop_ms = o->control_loop_ms > 0 ? o->control_loop_ms : 10000;
@@ -504,7 +506,7 @@ struct operator* operator_new(const struct operator_options *options)
     o->workload = (struct workload_options){.selector_labels = o->o.selector_labels,
                                             .include_prefixes = o->o.include_prefixes,
                                             .no_config_tracking = o->o.no_config_tracking,
-                                            .as_flagger = o->o.as_flagger,
+                                            .quirks = o->o.cluster,
                                             .random = draw,
                                             .random_self = o,
                                             .config = world_config};

@@ -393,8 +393,8 @@ static int redo_write(struct tick *t, const struct save *save, struct kube_error
     const char *phase = json_text(json_get(newest(t), "status"), "phase");
     int code;
 
-    if (t->op->o.as_flagger || t->redo_written || !ends_rollout(save) ||
-        strcmp(phase, phase_name((enum phase)save->phase)) == 0)
+    if (cluster_has(t->op->o.cluster, CLUSTER_TELL_THE_END) || t->redo_written ||
+        !ends_rollout(save) || strcmp(phase, phase_name((enum phase)save->phase)) == 0)
         return 0;
     code = annotations_write(t, STATE_ANNOTATION, redo_json(t, save), reterr);
     t->redo_written = code == 0;
@@ -443,7 +443,7 @@ static int memory_write(struct tick *t, uint32_t memory, struct kube_error *rete
     cJSON *before, *judges;
     bool same;
 
-    if (t->op->o.as_flagger)
+    if (cluster_has(t->op->o.cluster, CLUSTER_STATE_ANNOTATION))
         return 0;
     before = text ? json_parse(text, strlen(text), NULL) : NULL;
     judges = judges_json(t);

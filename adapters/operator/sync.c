@@ -140,7 +140,7 @@ static void refuse(struct tick *t)
 {
     op_log(t->op, LEVEL_FAULT, HERE, NULL, "error syncing '%s/%s': %s", t->job->ns, t->job->name,
            strbuf_str(&t->text));
-    if (!t->op->o.as_flagger && t->spec && t->canary) {
+    if (!cluster_has(t->op->o.cluster, CLUSTER_REFUSAL_EVENT) && t->spec && t->canary) {
         static const struct spec empty;
 
         t->spec = &empty; /* what could not be read is not looked at again */
@@ -155,10 +155,11 @@ static void plan_ticks(struct job *j, int64_t interval_ms)
 {
     struct operator* o = j->op;
     int64_t now = o->o.clock->mono_ms(o->o.clock->self);
+    bool by_passes = cluster_has(o->o.cluster, CLUSTER_FIRST_TICK_AT_ONCE);
 
     if (j->next_ms == INT64_MAX)
-        j->next_ms = o->o.as_flagger ? o->next_pass_ms : now;
-    else if (j->interval_ms != interval_ms && o->o.as_flagger)
+        j->next_ms = by_passes ? o->next_pass_ms : now;
+    else if (j->interval_ms != interval_ms && by_passes)
         j->next_ms = o->next_pass_ms;
     else if (j->interval_ms != interval_ms && j->next_ms > now + interval_ms)
         j->next_ms = now + interval_ms;
@@ -304,11 +305,13 @@ void job_tick(struct job *j, enum tick_kind kind)
     }
     if (!j->loaded) {
         status_read(t.canary, &t.status);
-        memory = j->op->o.as_flagger ? 0 : memory_read(t.canary);
-        if (!j->op->o.as_flagger && redo_read(t.canary, &t.status, &memory))
+        memory =
+            cluster_has(j->op->o.cluster, CLUSTER_STATE_ANNOTATION) ? 0 : memory_read(t.canary);
+        if (!cluster_has(j->op->o.cluster, CLUSTER_TELL_THE_END) &&
+            redo_read(t.canary, &t.status, &memory))
             j->redo = true;
         rollout_load(&j->rollout, &t.status, memory);
-        if (!j->op->o.as_flagger)
+        if (!cluster_has(j->op->o.cluster, CLUSTER_STATE_ANNOTATION))
             judges_recall(&t, &j->rollout);
         j->loaded = true;
     }

@@ -242,7 +242,8 @@ static int read_config(struct tick *t, const struct resource *r, const char *ns,
     int code = world_get(t, r, ns, name, ret_object, reterr_text);
 
     if (code == 0)
-        config_facts_of(*ret_object, r == &RESOURCE_SECRET, !t->op->o.as_flagger, ret_facts);
+        config_facts_of(*ret_object, r == &RESOURCE_SECRET,
+                        !cluster_has(t->op->o.cluster, CLUSTER_BINARY_DATA), ret_facts);
     return code;
 }
 

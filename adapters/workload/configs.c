@@ -199,7 +199,7 @@ static int facts_of(struct plan *p, bool secret, const char *name, struct config
     }
     code = plan_get(p, r, name, &object);
     if (code == 0)
-        config_facts_of(object, secret, !p->o->as_flagger, ret_facts);
+        config_facts_of(object, secret, !cluster_has(p->o->quirks, CLUSTER_BINARY_DATA), ret_facts);
     json_free(object);
     return code;
 }
@@ -229,7 +229,7 @@ static int find_kind(struct plan *p, bool secret, const cJSON *names, cJSON *ref
 
 int configs_find(struct plan *p, const cJSON *pod_spec, cJSON **ret_refs)
 {
-    struct finding f = {{NULL, NULL}, p->o->as_flagger};
+    struct finding f = {{NULL, NULL}, cluster_has(p->o->quirks, CLUSTER_MANDATORY_REF)};
     cJSON *refs, *copy;
     int code;
 
@@ -285,12 +285,14 @@ static cJSON *copy_of(struct plan *p, const struct resource *r, const char *name
                                    "ownerReferences", owners_of_copy(p, live), NULL);
 
     json_free(labels);
-    if (live != NULL && !p->o->as_flagger)
+    if (live != NULL && !cluster_has(p->o->quirks, CLUSTER_FENCED_COPIES))
         build_set(metadata, "resourceVersion",
                   build_str(json_str(json_get(live, "metadata"), "resourceVersion")));
     return build_object("apiVersion", build_str("v1"), "kind", build_str(r->kind), "metadata",
                         metadata, "data", build_copy(json_get(source, "data")), "binaryData",
-                        p->o->as_flagger ? NULL : build_copy(json_get(source, "binaryData")),
+                        cluster_has(p->o->quirks, CLUSTER_BINARY_DATA)
+                            ? NULL
+                            : build_copy(json_get(source, "binaryData")),
                         "type", build_copy(json_get(source, "type")), NULL);
 }
 

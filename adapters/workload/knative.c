@@ -25,7 +25,7 @@ static int set_primary(struct plan *p, bool pin)
     if (code != 0)
         return code;
     latest = json_text(json_get(service, "status"), "latestCreatedRevisionName");
-    if (*latest == '\0' && !p->o->as_flagger) {
+    if (*latest == '\0' && !cluster_has(p->o->quirks, CLUSTER_REVISION_FIRST)) {
         json_free(service);
         return plan_fail(p, -EAGAIN, "Knative Service %s.%s has no revision yet", p->target, p->ns);
     }

@@ -175,7 +175,9 @@ int plan_select(struct plan *p, const cJSON *target)
                 plan_pods_word(p), p->target, p->ns);
     for (l = selector_labels(p); *l; l++)
         strbuf_addf(&p->api_error, "%s%s", l == selector_labels(p) ? "" : " ", *l);
-    strbuf_adds(&p->api_error, p->kind == KIND_DAEMONSET && p->o->as_flagger ? "]'" : "]");
+    strbuf_adds(&p->api_error,
+                p->kind == KIND_DAEMONSET && cluster_has(p->o->quirks, CLUSTER_PLAIN_TEXTS) ? "]'"
+                                                                                            : "]");
     return -EINVAL;
 }
 

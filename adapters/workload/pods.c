@@ -54,7 +54,8 @@ static int get_selected_target(struct plan *p, const char *word, cJSON **ret_tar
 /* Does a selector's value mean the target's own pods? */
 static bool means_target(const struct plan *p, const cJSON *value)
 {
-    const char *wanted = p->o->as_flagger ? p->target : strbuf_str(&p->value);
+    const char *wanted =
+        cluster_has(p->o->quirks, CLUSTER_SELECTOR_VALUE) ? p->target : strbuf_str(&p->value);
 
     return cJSON_IsString(value) && strcmp(value->valuestring, wanted) == 0;
 }
@@ -119,7 +120,7 @@ static cJSON *flagger_id(const struct plan *p, const cJSON *template, const cJSO
 {
     uint64_t a, b;
 
-    if (p->o->as_flagger && p->o->random) {
+    if (cluster_has(p->o->quirks, CLUSTER_STABLE_ID) && p->o->random) {
         a = p->o->random(p->o->random_self);
         b = p->o->random(p->o->random_self);
     } else {
@@ -152,7 +153,7 @@ static cJSON *primary_template(const struct plan *p, const cJSON *target, const 
     configs_rewrite(pod_spec, refs);
     if (p->kind == KIND_DEPLOYMENT) {
         rewrite_placement(p, pod_spec);
-    } else if (!creating || !p->o->as_flagger) {
+    } else if (!creating || !cluster_has(p->o->quirks, CLUSTER_STRIP_SELECTOR)) {
         cJSON *selector = json_get(pod_spec, "nodeSelector");
 
         json_remove(selector, SCALE_TO_ZERO_KEY);
@@ -170,7 +171,7 @@ static cJSON *primary_template(const struct plan *p, const cJSON *target, const 
 /* Annotations that say something about the object they stand on, and nothing about a copy. */
 static void drop_own_annotations(const struct plan *p, cJSON *annotations)
 {
-    if (p->o->as_flagger)
+    if (cluster_has(p->o->quirks, CLUSTER_OWN_ANNOTATIONS))
         return;
     json_remove(annotations, "kubectl.kubernetes.io/last-applied-configuration");
     json_remove(annotations, "deployment.kubernetes.io/revision");
@@ -261,7 +262,7 @@ int pods_initialize(struct plan *p)
     } else if ((code = plan_get(p, plan_pods_resource(p), p->primary, &primary)) == -ENOENT) {
         strbuf_clear(&p->prefix);
         code = create_primary(p, target);
-    } else if (code != 0 && !p->o->as_flagger) {
+    } else if (code != 0 && !cluster_has(p->o->quirks, CLUSTER_PRIMARY_ERRORS)) {
         plan_fail(p, code, "%s %s.%s get query error: %s", plan_pods_word(p), p->primary, p->ns,
                   plan_api_error(p));
     } else {
@@ -315,7 +316,7 @@ static cJSON *promoted_object(const struct plan *p, const cJSON *target, const c
 int pods_promote(struct plan *p)
 {
     const char *word = plan_pods_word(p);
-    bool misspelt = p->kind == KIND_DAEMONSET && p->o->as_flagger;
+    bool misspelt = p->kind == KIND_DAEMONSET && cluster_has(p->o->quirks, CLUSTER_PLAIN_TEXTS);
     cJSON *target = NULL, *live = NULL, *refs = NULL;
     int code;
 
@@ -470,8 +471,9 @@ int pods_revert(struct plan *p)
         strbuf_adds(&p->prefix, "ScaleFromZero failed: ");
         return pods_scale_up(p);
     }
-    code = get_target(p, p->o->as_flagger ? "deplyoment" : "deployment", &target);
-    if (code == -ENOENT && !p->o->as_flagger) {
+    code = get_target(
+        p, cluster_has(p->o->quirks, CLUSTER_PLAIN_TEXTS) ? "deplyoment" : "deployment", &target);
+    if (code == -ENOENT && !cluster_has(p->o->quirks, CLUSTER_MISSING_TARGET)) {
         strbuf_clear(&p->result->error);
         return p->result->code = 0; /* nothing is left to bring back */
     }
@@ -485,11 +487,11 @@ int pods_revert(struct plan *p)
     }
     if (code != 0) {
         plan_fail(p, code, "%s %s.%s get query error: %s",
-                  p->o->as_flagger ? "deplyoment" : "deployment", p->primary, p->ns,
-                  plan_api_error(p));
+                  cluster_has(p->o->quirks, CLUSTER_PLAIN_TEXTS) ? "deplyoment" : "deployment",
+                  p->primary, p->ns, plan_api_error(p));
     } else {
         replicas = json_int(json_get(primary, "spec"), "replicas", 1);
-        if (replicas < 1 && !p->o->as_flagger)
+        if (replicas < 1 && !cluster_has(p->o->quirks, CLUSTER_REVERT_TO_ONE))
             replicas = 1;
         what = build_text("scale failed: scaling %s.%s to %lld failed: ", p->target, p->ns,
                           (long long)replicas);

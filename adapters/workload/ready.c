@@ -138,7 +138,7 @@ static void wrap(const struct plan *p, bool canary, const struct finding *f, str
 {
     const char *text = strbuf_str(&f->text);
 
-    if (p->kind == KIND_DAEMONSET && canary && p->o->as_flagger)
+    if (p->kind == KIND_DAEMONSET && canary && cluster_has(p->o->quirks, CLUSTER_PLAIN_TEXTS))
         strbuf_addf(out, "canary damonset %s.%s not ready with retryable %s: %s", p->target, p->ns,
                     f->state == WORKLOAD_FAILED ? "false" : "true", text);
     else if (canary)

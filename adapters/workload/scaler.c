@@ -129,7 +129,8 @@ static int reconcile_hpa(struct plan *p, const cJSON *hpa, bool init)
     } else if (code != 0) {
         json_free(spec);
         plan_fail(p, code, "HorizontalPodAutoscaler v2 %s.%s get query failed: %s",
-                  p->o->as_flagger ? "" : name, p->o->as_flagger ? "" : p->ns, plan_api_error(p));
+                  cluster_has(p->o->quirks, CLUSTER_PLAIN_TEXTS) ? "" : name,
+                  cluster_has(p->o->quirks, CLUSTER_PLAIN_TEXTS) ? "" : p->ns, plan_api_error(p));
     } else if (!init && !covers(json_get(live, "spec"), spec)) {
         plan_write(p, ROUTER_PUT, &RESOURCE_HPA, name, with_spec(live, spec),
                    "updating HorizontalPodAutoscaler v2 %s.%s failed: ", name, p->ns);
@@ -159,7 +160,8 @@ static cJSON *rewritten_query(const struct plan *p, const char *query)
         query += len;
         if (strncmp(query, "-canary", 7) == 0)
             query += 7;
-        else if (!p->o->as_flagger && strncmp(query, "-primary", 8) == 0)
+        else if (!cluster_has(p->o->quirks, CLUSTER_QUERY_SUFFIX) &&
+                 strncmp(query, "-primary", 8) == 0)
             query += 8;
         strbuf_adds(&out, p->primary);
     }
@@ -172,7 +174,7 @@ static void rewrite_triggers(const struct plan *p, cJSON *triggers)
 {
     const cJSON *queries = json_get(scaler_ref(p), "primaryScalerQueries");
 
-    if (!p->o->as_flagger && json_is_empty(queries))
+    if (!cluster_has(p->o->quirks, CLUSTER_EMPTY_QUERIES) && json_is_empty(queries))
         queries = NULL;
     for (cJSON *t = triggers ? triggers->child : NULL; t; t = t->next) {
         const char *query = json_str(json_get(t, "metadata"), "query");
@@ -208,7 +210,7 @@ static int reconcile_keda(struct plan *p, const cJSON *scaled, bool init)
 
     if (code == -ENOENT) {
         annotations = filter_strip(json_at(scaled, "metadata", "annotations", NULL));
-        if (!p->o->as_flagger) {
+        if (!cluster_has(p->o->quirks, CLUSTER_DROP_PAUSE)) {
             json_remove(annotations, PAUSED_KEY);
             json_remove(annotations, "kubectl.kubernetes.io/last-applied-configuration");
         }

@@ -101,7 +101,8 @@ static int get_service(struct plan *p, cJSON **ret_target)
 
     if (code != 0)
         plan_fail(p, code, "service %s.%s get query error: %s",
-                  p->o->as_flagger ? p->primary : p->target, p->ns, plan_api_error(p));
+                  cluster_has(p->o->quirks, CLUSTER_PLAIN_TEXTS) ? p->primary : p->target, p->ns,
+                  plan_api_error(p));
     return code;
 }
 

@@ -10,6 +10,7 @@
 #define COALMINE_WORKLOAD_WORKLOAD_H
 
 #include "adapters/router/router.h"
+#include "adapters/workload/quirks.h"
 
 extern const struct resource RESOURCE_DEPLOYMENT;
 extern const struct resource RESOURCE_DAEMONSET;
@@ -34,7 +35,7 @@ struct workload_options {
         *selector_labels; /* NULL-terminated; NULL = app, name, app.kubernetes.io/name */
     const char *const *include_prefixes; /* -include-label-prefix; NULL = none */
     bool no_config_tracking;
-    bool as_flagger; /* reproduce its defects */
+    cluster_quirks quirks; /* defects of Flagger to reproduce */
     uint64_t (*random)(void *self);
     void *random_self;
     /*

@@ -42,6 +42,15 @@ expect 0 '' --version
 expect 2 "coalmine: no verb 'hlep'; did you mean help?" hlep
 expect 2 "coalmine: no option '--hepl'" --hepl
 expect 2 "coalmine help: no verb 'nosuchverb'" help nosuchverb
+# names of deviations in a cluster are for those who make its objects
+expect 2 "coalmine simulate: --comply=drop-pause: is about objects in a cluster: 'operator' and 'render' take it" \
+    simulate scenarios/demo/good.yaml --comply drop-pause
+expect 2 "coalmine render: --deviate=drop-pose: no such deviation; did you mean drop-pause?" \
+    render --deviate drop-pose tests/golden/render/kubernetes.yaml
+expect 0 '' render --comply reset-weights --comply own-annotations --deviate keep-revision tests/golden/render/kubernetes.yaml
+# flags of Flagger, with one dash, booleans as Go reads them
+expect 0 '' operator -enable-config-tracking -enable-leader-election=T -no-cross-namespace-refs=false -v=2 -logtostderr -version
+expect 2 "coalmine operator: --enable-config-tracking=maybe: must be one of true|false" operator -enable-config-tracking=maybe
 "$coalmine" --help >/dev/full 2>/dev/null
 [ $? -eq 4 ] || fail "a full disk is not exit 4"
 exit $failed

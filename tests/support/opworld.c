@@ -214,6 +214,11 @@ static int web_perform(void *self, const struct http_request *req,
         return http_response_fill(ret_response, w->hooks_allow ? 200 : 403, NULL, 0, "no", 2);
     }
     strbuf_addf(&w->queries, "%s\n", req->url);
+    if (strstr(req->url, "://chat") != NULL) {
+        http_error_text(ret_response->error, sizeof(ret_response->error), "POST", req->url,
+                        "dial tcp: connection refused");
+        return -ECONNREFUSED;
+    }
     if (strstr(req->url, "://leak") != NULL) { /* a server that quotes what it was sent */
         strbuf_addf(&body, "not allowed: %s",
                     header_of(req, "Authorization") ? header_of(req, "Authorization") : "nobody");
@@ -328,6 +333,30 @@ void opworld_delete(struct opworld *w, const char *path)
     ck_assert_int_lt(request(w, "DELETE", path, NULL, NULL), 300);
 }
 
+void opworld_delete_later(struct opworld *w, const char *path, int64_t ms)
+{
+    w->later_path = path;
+    w->later_ms = ms;
+}
+
+static void delete_later(void *arg)
+{
+    struct opworld *w = arg;
+
+    task_sleep(w->tasks, w->later_ms);
+    opworld_delete(w, w->later_path);
+    gate_notify(w->tasks, &w->moved);
+    w->later_path = NULL;
+}
+
+void opworld_set_status(struct opworld *w, const char *member, const char *value)
+{
+    char body[300];
+
+    snprintf(body, sizeof(body), "{\"status\":{\"%s\":\"%s\"}}", member, value);
+    opworld_patch(w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo/status", body);
+}
+
 /* ---- life --------------------------------------------------------------------------------------
  */
 
@@ -382,6 +411,7 @@ void opworld_release(struct opworld *w)
     simkube_free(w->k);
     strbuf_release(&w->hooks);
     strbuf_release(&w->queries);
+    strbuf_release(&w->metrics);
     strbuf_release(&w->log);
 }
 
@@ -427,8 +457,12 @@ bool opworld_run(struct opworld *w, int64_t until_ms)
     w->op = operator_new(&w->options);
     operator_start(w->op);
     task_spawn(w->tasks, stop_later, &deadline);
+    if (w->later_path)
+        task_spawn(w->tasks, delete_later, w);
     code = tasks_run(w->tasks);
     ck_assert_msg(code == 0, "tasks_run: %d\n%s", code, strbuf_str(&w->log));
+    strbuf_clear(&w->metrics);
+    operator_write_metrics(w->op, &w->metrics);
     operator_free(w->op);
     kube_client_free(w->kube);
     kube_config_free(w->config);

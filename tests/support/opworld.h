@@ -34,10 +34,13 @@ struct opworld {
     bool hooks_allow;      /* what every hook answers ... */
     int64_t hook_ms;       /* ... and how long it takes */
     struct strbuf hooks;   /* "phase\n" of each hook called */
+    struct strbuf metrics; /* /metrics of the last operator, at its end */
     uint64_t requests;     /* to the API since the start */
     uint64_t kill_at;      /* the process dies at this request; 0 = never */
     bool kill_after;       /* once the request has taken effect, its answer unheard */
     bool dead;
+    const char *later_path; /* deleted later_ms into the next run */
+    int64_t later_ms;
     struct gate moved;
     /* one life of the operator */
     struct tasks *tasks;
@@ -59,6 +62,10 @@ void opworld_apply(struct opworld *w, const char *yaml);
 /* A merge patch by a user. */
 void opworld_patch(struct opworld *w, const char *path, const char *json);
 void opworld_delete(struct opworld *w, const char *path);
+/* The same, so many ms into the next opworld_run. */
+void opworld_delete_later(struct opworld *w, const char *path, int64_t ms);
+/* Put a text into the status of the Canary podinfo. */
+void opworld_set_status(struct opworld *w, const char *member, const char *value);
 /*
  * Run an operator until `until_ms` (virtual, from the start of the world), then stop it in order;
  * or until it is killed at w->kill_at. Returns true when it was killed.
