@@ -57,6 +57,8 @@ BASE_SRCS := \
 	adapters/base/clock.c \
 	adapters/base/diag.c \
 	adapters/base/json.c \
+	adapters/base/json_node.c \
+	adapters/base/json_read.c \
 	adapters/base/nearest.c \
 	adapters/base/strbuf.c \
 	adapters/base/yaml_out.c

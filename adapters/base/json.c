@@ -9,14 +9,6 @@
 #include "engine/num.h"
 #include "engine/text.h"
 
-/*
- * Numbers that cJSON would bend (more than 15 digits, or longer than its buffer) are handed to it
- * as strings that begin with this byte. It cannot occur in UTF-8, which is checked first, and no
- * escape makes it, so no string of a document can be mistaken for a number.
- */
-#define RAW_MARK '\xff'
-#define DIGITS_EXACT 15u     /* any integer of so many digits is exact in a double */
-#define NUMBER_BYTES_MAX 60u /* cJSON 1.7 cuts longer literals */
 #define INTEGER_EXACT_MAX 1e15
 
 /* Whole, and so small that a double prints and compares as an integer. */
@@ -24,214 +16,6 @@ static bool is_exact_integer(double value)
 {
     return value > -INTEGER_EXACT_MAX && value < INTEGER_EXACT_MAX &&
            value == (double)(int64_t)value;
-}
-
-/* ---- reading: a strict scan of the tokens, then cJSON for the grammar
- * ---------------------------- */
-
-struct scan {
-    const char *text;
-    size_t len, at;
-    struct strbuf marked; /* the text with long numbers made strings; empty while there are none */
-    size_t copied;        /* bytes of text already in `marked` */
-    bool any_marked;
-    bool any_exponent; /* a literal may be too great for a double */
-};
-
-static size_t utf8_tail(const unsigned char *s, size_t len)
-{
-    if (len >= 2 && s[0] >= 0xc2 && s[0] <= 0xdf)
-        return (s[1] & 0xc0) == 0x80 ? 1 : 0;
-    if (len >= 3 && (s[0] & 0xf0) == 0xe0) {
-        if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
-            return 0;
-        return (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ? 0 : 2;
-    }
-    if (len >= 4 && s[0] >= 0xf0 && s[0] <= 0xf4) {
-        if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
-            return 0;
-        return (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f) ? 0 : 3;
-    }
-    return 0;
-}
-
-static bool scan_string(struct scan *s)
-{
-    const unsigned char *t = (const unsigned char *)s->text;
-
-    for (s->at++; s->at < s->len; s->at++) {
-        unsigned char c = t[s->at];
-
-        if (c == '"') {
-            s->at++;
-            return true;
-        }
-        if (c < 0x20)
-            return false;
-        if (c == '\\') {
-            if (s->len - s->at > 5 && memcmp(t + s->at, "\\u0000", 6) == 0)
-                return false; /* cJSON's strings end at a NUL: better refused than cut */
-            s->at++;
-        } else if (c >= 0x80) {
-            size_t tail = utf8_tail(t + s->at, s->len - s->at);
-
-            if (tail == 0)
-                return false;
-            s->at += tail;
-        }
-    }
-    return false;
-}
-
-static size_t scan_digits(struct scan *s)
-{
-    size_t start = s->at;
-
-    while (s->at < s->len && s->text[s->at] >= '0' && s->text[s->at] <= '9')
-        s->at++;
-    return s->at - start;
-}
-
-static bool scan_char(struct scan *s, char a, char b)
-{
-    if (s->at < s->len && (s->text[s->at] == a || s->text[s->at] == b)) {
-        s->at++;
-        return true;
-    }
-    return false;
-}
-
-static void mark_number(struct scan *s, size_t start)
-{
-    strbuf_add(&s->marked, s->text + s->copied, start - s->copied);
-    strbuf_addc(&s->marked, '"');
-    strbuf_addc(&s->marked, RAW_MARK);
-    strbuf_add(&s->marked, s->text + start, s->at - start);
-    strbuf_addc(&s->marked, '"');
-    s->copied = s->at;
-    s->any_marked = true;
-}
-
-static bool scan_number(struct scan *s)
-{
-    size_t start = s->at, digits;
-    bool integer = true;
-
-    scan_char(s, '-', '-');
-    if (!scan_char(s, '0', '0')) {
-        digits = scan_digits(s);
-        if (digits == 0)
-            return false;
-    } else {
-        digits = 1;
-        if (scan_digits(s) > 0)
-            return false;
-    }
-    if (scan_char(s, '.', '.')) {
-        integer = false;
-        if (scan_digits(s) == 0)
-            return false;
-    }
-    if (scan_char(s, 'e', 'E')) {
-        integer = false;
-        s->any_exponent = true;
-        (void)(scan_char(s, '+', '-'));
-        if (scan_digits(s) == 0)
-            return false;
-    }
-    if ((integer && digits > DIGITS_EXACT) || s->at - start > NUMBER_BYTES_MAX)
-        mark_number(s, start);
-    return true;
-}
-
-/* Look at every token. False: s->at is the byte that is wrong. */
-static bool scan_text(struct scan *s)
-{
-    unsigned depth = 0;
-
-    while (s->at < s->len) {
-        char c = s->text[s->at];
-        bool ok = true;
-
-        if (c == '"')
-            ok = scan_string(s);
-        else if (c == '-' || (c >= '0' && c <= '9'))
-            ok = scan_number(s);
-        else if (c == '{' || c == '[')
-            ok = ++depth <= JSON_DEPTH_MAX;
-        else if (c == '}' || c == ']')
-            depth -= depth > 0;
-        else
-            ok = c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ',' || c == ':' ||
-                 (c >= 'a' && c <= 'z');
-        if (!ok)
-            return false;
-        if (c != '"' && c != '-' && !(c >= '0' && c <= '9'))
-            s->at++;
-    }
-    return true;
-}
-
-/* Turn marked strings into raw numbers, in place. False: a name or an infinite number among them.
- */
-static bool unmark(cJSON *v)
-{
-    for (; v; v = v->next) {
-        if (v->string && v->string[0] == RAW_MARK)
-            return false; /* a number in the place of a name */
-        if (cJSON_IsString(v) && v->valuestring[0] == RAW_MARK) {
-            memmove(v->valuestring, v->valuestring + 1, strlen(v->valuestring));
-            v->type = (v->type & ~0xff) | cJSON_Raw;
-        } else if (cJSON_IsNumber(v) && !num_is_finite(v->valuedouble)) {
-            return false;
-        } else if (v->child && !unmark(v->child)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static cJSON *parse_scanned(struct scan *s, size_t *reterr_offset)
-{
-    const char *text = s->any_marked ? s->marked.data : s->text;
-    size_t len = s->any_marked ? s->marked.len : s->len;
-    const char *end = NULL;
-    cJSON *v = cJSON_ParseWithLengthOpts(text, len, &end, 0);
-    size_t at = end ? (size_t)(end - text) : 0;
-
-    while (v && at < len && strchr(" \t\r\n", text[at]))
-        at++;
-    if (v && at == len && (!(s->any_marked || s->any_exponent) || unmark(v)))
-        return v;
-    cJSON_Delete(v);
-    if (reterr_offset)
-        *reterr_offset = at < s->len ? at : s->len;
-    return NULL;
-}
-
-cJSON *json_parse(const char *text, size_t len, size_t *reterr_offset)
-{
-    struct scan s = {.text = text, .len = len, .marked = STRBUF_INIT};
-    cJSON *v = NULL;
-
-    if (len > JSON_BYTES_MAX || !scan_text(&s)) {
-        if (reterr_offset)
-            *reterr_offset = len > JSON_BYTES_MAX ? JSON_BYTES_MAX : s.at < len ? s.at : len;
-        goto out;
-    }
-    if (s.any_marked)
-        strbuf_add(&s.marked, text + s.copied, len - s.copied);
-    if (s.marked.failed)
-        goto out;
-    v = parse_scanned(&s, reterr_offset);
-out:
-    strbuf_release(&s.marked);
-    return v;
-}
-
-void json_free(cJSON *v)
-{
-    cJSON_Delete(v);
 }
 
 /* ---- writing
@@ -417,11 +201,14 @@ char *json_print_sorted(const cJSON *v)
 
 cJSON *json_get(const cJSON *obj, const char *name)
 {
-    if (!cJSON_IsObject(obj))
+    if (obj == NULL || (obj->type & 0xff) != cJSON_Object)
         return NULL;
-    for (cJSON *v = obj->child; v; v = v->next)
-        if (v->string && strcmp(v->string, name) == 0)
+    for (cJSON *v = obj->child; v; v = v->next) {
+        const char *have = v->string;
+
+        if (have && have[0] == name[0] && strcmp(have, name) == 0)
             return v;
+    }
     return NULL;
 }
 
@@ -502,7 +289,7 @@ int json_set(cJSON *obj, const char *name, cJSON *value)
     bool done;
 
     if (!value || !cJSON_IsObject(obj)) {
-        cJSON_Delete(value);
+        json_free(value);
         return -ENOMEM; /* a member that could not be made, or has nowhere to go */
     }
     if (old && old == value)
@@ -513,7 +300,7 @@ int json_set(cJSON *obj, const char *name, cJSON *value)
         done = cJSON_AddItemToObject(obj, name, value);
     if (done)
         return 0;
-    cJSON_Delete(value);
+    json_free(value);
     return -ENOMEM;
 }
 
@@ -537,7 +324,7 @@ void json_remove(cJSON *obj, const char *name)
     cJSON *v = json_get(obj, name);
 
     if (v)
-        cJSON_Delete(cJSON_DetachItemViaPointer(obj, v));
+        json_free(cJSON_DetachItemViaPointer(obj, v));
 }
 
 cJSON *json_child_object(cJSON *obj, const char *name)
@@ -548,11 +335,6 @@ cJSON *json_child_object(cJSON *obj, const char *name)
         return child;
     child = cJSON_CreateObject();
     return json_set(obj, name, child) ? NULL : child;
-}
-
-cJSON *json_copy(const cJSON *v)
-{
-    return v ? cJSON_Duplicate(v, 1) : NULL;
 }
 
 static bool is_number(const cJSON *v)
@@ -647,16 +429,16 @@ static int merge_member(cJSON *target, const cJSON *patch)
 cJSON *json_merge_patch(cJSON *target, const cJSON *patch)
 {
     if (!cJSON_IsObject(patch)) {
-        cJSON_Delete(target);
+        json_free(target);
         return json_copy(patch);
     }
     if (!cJSON_IsObject(target)) {
-        cJSON_Delete(target);
+        json_free(target);
         target = cJSON_CreateObject();
     }
     for (const cJSON *p = target ? patch->child : NULL; p; p = p->next) {
         if (merge_member(target, p)) {
-            cJSON_Delete(target);
+            json_free(target);
             return NULL;
         }
     }

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/base/plain.h"
+
 #define CAP_MIN 64u
+#define ADDF_GUESS 60u /* most formatted texts are shorter, and are written at the first try */
 
 void strbuf_release(struct strbuf *b)
 {
@@ -21,8 +24,7 @@ void strbuf_clear(struct strbuf *b)
         b->data[0] = '\0';
 }
 
-/* Make room for `more` bytes and the NUL. */
-static bool reserve(struct strbuf *b, size_t more)
+static bool grow(struct strbuf *b, size_t more)
 {
     size_t need, cap;
     char *data;
@@ -32,8 +34,6 @@ static bool reserve(struct strbuf *b, size_t more)
         return false;
     }
     need = b->len + more + 1;
-    if (need <= b->cap)
-        return true;
     cap = b->cap ? b->cap : CAP_MIN;
     while (cap < need)
         cap *= 2;
@@ -45,6 +45,14 @@ static bool reserve(struct strbuf *b, size_t more)
     b->data = data;
     b->cap = cap;
     return true;
+}
+
+/* Make room for `more` bytes and the NUL. */
+static inline bool reserve(struct strbuf *b, size_t more)
+{
+    if (!b->failed && more < b->cap - b->len)
+        return true; /* cap is 0 or greater than len */
+    return grow(b, more);
 }
 
 void strbuf_add(struct strbuf *b, const char *bytes, size_t len)
@@ -64,21 +72,30 @@ void strbuf_adds(struct strbuf *b, const char *s)
 
 void strbuf_addc(struct strbuf *b, char c)
 {
-    strbuf_add(b, &c, 1);
+    if (!reserve(b, 1))
+        return;
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
 }
 
 void strbuf_addv(struct strbuf *b, const char *format, va_list args)
 {
     va_list again;
+    size_t room;
     int len;
 
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, args);
-    if (len < 0)
-        b->failed = true;
-    else if (reserve(b, (size_t)len)) {
-        vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
-        b->len += (size_t)len;
+    if (reserve(b, ADDF_GUESS)) {
+        room = b->cap - b->len;
+        len = vsnprintf(b->data + b->len, room, format, args);
+        if (len >= 0 && (size_t)len >= room && reserve(b, (size_t)len))
+            vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
+        if (len < 0)
+            b->failed = true;
+        if (b->failed)
+            b->data[b->len] = '\0'; /* as it was */
+        else
+            b->len += (size_t)len;
     }
     va_end(again);
 }
@@ -153,20 +170,40 @@ static void add_escaped(struct strbuf *b, unsigned char c)
     }
 }
 
+/* A string without anything to escape, in one go; false when there is something. */
+static bool add_plain(struct strbuf *b, const char *s, size_t len)
+{
+    char *out;
+
+    if (plain_bytes(s, len) < len)
+        return false;
+    if (!reserve(b, len + 2))
+        return true;
+    out = b->data + b->len;
+    out[0] = '"';
+    memcpy(out + 1, s, len);
+    out[len + 1] = '"';
+    out[len + 2] = '\0';
+    b->len += len + 2;
+    return true;
+}
+
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
 {
     const unsigned char *bytes = (const unsigned char *)s;
     size_t start = 0, i = 0;
 
+    if (add_plain(b, s, len))
+        return;
     strbuf_addc(b, '"');
     while (i < len) {
-        unsigned char c = bytes[i];
+        unsigned char c;
         size_t n;
 
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-            i++;
-            continue;
-        }
+        i += plain_bytes(s + i, len - i);
+        if (i == len)
+            break;
+        c = bytes[i];
         n = utf8_length(bytes + i, len - i);
         /* encoding/json escapes the two line separators, for the sake of JavaScript */
         bool separator =

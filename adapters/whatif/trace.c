@@ -1,6 +1,7 @@
 #include "adapters/whatif/trace.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "adapters/base/json.h"
@@ -114,7 +115,7 @@ static int read_range(struct diags *diags, const char *file, const cJSON *root,
         bool ok = text && cJSON_IsString(value) && num_parse(text, strlen(text), &at) &&
                   num_parse(value->valuestring, strlen(value->valuestring), &v);
 
-        cJSON_free(text);
+        free(text);
         if (!ok || count == max)
             return wrong(diags, file, 0, "a point of the range is not [time, \"value\"]");
         if (!num_is_finite(v) || v < 0)

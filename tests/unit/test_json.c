@@ -1,4 +1,5 @@
 #include <check.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,10 @@ static const char *const bad_texts[] = {
     "{12345678901234567890:1}",
     "\"a\nb\"",
     "\"\\u0000\"",
+    "\"\\u00g0\"",
+    "\"\\ud800x\"",
+    "\"\\udc00\"",
+    "\"\\u00\"",
     "\"\\q\"",
     "nullx",
     "[NaN]",
@@ -95,6 +100,30 @@ START_TEST(nul_bytes_and_deep_nesting_are_refused)
     memset(deep, '[', 500);
     memset(deep + 500, ']', 500);
     ck_assert_ptr_null(json_parse(deep, sizeof deep, NULL));
+}
+END_TEST
+
+static void *drop(void *tree)
+{
+    json_free(tree);
+    return NULL;
+}
+
+/* Blocks go from thread to thread, and the names everybody uses are nobody's to free. */
+START_TEST(trees_may_end_in_another_thread)
+{
+    const char *text = "{\"metadata\":{\"name\":\"a\",\"not a name of Kubernetes\":[1,2]}}";
+
+    for (int i = 0; i < 100; i++) {
+        cJSON *v = json_parse(text, strlen(text), NULL), *copy = json_copy(v);
+        pthread_t thread;
+
+        ck_assert_int_eq(json_set_str(json_get(copy, "metadata"), "name", "b"), 0);
+        json_remove(copy, "metadata");
+        ck_assert_int_eq(pthread_create(&thread, NULL, drop, v), 0);
+        pthread_join(thread, NULL);
+        json_free(copy);
+    }
 }
 END_TEST
 
@@ -176,6 +205,7 @@ int main(void)
                         (int)(sizeof bad_texts / sizeof bad_texts[0]));
     tcase_add_test(tc, no_text_passes_for_a_number);
     tcase_add_test(tc, nul_bytes_and_deep_nesting_are_refused);
+    tcase_add_test(tc, trees_may_end_in_another_thread);
     tcase_add_test(tc, lookups_mind_case);
     tcase_add_test(tc, equality_ignores_order_of_members);
     tcase_add_loop_test(tc, merge_patch_follows_rfc_7386, 0, 9);
