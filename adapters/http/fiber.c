@@ -3,6 +3,7 @@
 #include "adapters/http/fiber.h"
 
 #include <assert.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -32,6 +33,17 @@
 #define STACK_DEREGISTER(id) ((void)(id))
 #endif
 
+/*
+ * swapcontext asks the kernel for the signal mask at each switch, and all fibers share one mask. So
+ * a context is entered by it once, and by longjmp from then on. AddressSanitizer wants to see every
+ * switch announced, and takes longjmp for the end of calls: it gets swapcontext.
+ */
+#ifdef FIBER_ASAN
+#define FIBER_JUMPS 0
+#else
+#define FIBER_JUMPS 1
+#endif
+
 #define STACK_BYTES_DEFAULT (256u * 1024u)
 /* Idle stacks that keep their touched pages; those past it keep only addresses, not memory. */
 #define WARM_MAX 4u
@@ -53,8 +65,14 @@ struct fiber {
     struct stack *stack;
     void (*run)(void *arg);
     void *arg;
-    ucontext_t own, resumer;
+    ucontext_t own;
     bool running, ended;
+#if FIBER_JUMPS
+    bool entered;
+    jmp_buf own_jump, resumer_jump;
+#else
+    ucontext_t resumer;
+#endif
 #ifdef FIBER_ASAN
     const void *resumer_bottom;
     size_t resumer_size;
@@ -138,7 +156,12 @@ static void enter_resumer(struct fiber *f, bool for_good)
 #else
     (void)for_good;
 #endif
+#if FIBER_JUMPS
+    if (_setjmp(f->own_jump) == 0)
+        _longjmp(f->resumer_jump, 1);
+#else
     swapcontext(&f->own, &f->resumer);
+#endif
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(f->fake_stack, &f->resumer_bottom, &f->resumer_size);
 #endif
@@ -201,7 +224,16 @@ bool fiber_resume(struct fiber *f)
 #ifdef FIBER_ASAN
     __sanitizer_start_switch_fiber(&fake_stack, f->own.uc_stack.ss_sp, f->own.uc_stack.ss_size);
 #endif
+#if FIBER_JUMPS
+    if (_setjmp(f->resumer_jump) == 0) {
+        if (f->entered)
+            _longjmp(f->own_jump, 1);
+        f->entered = true;
+        setcontext(&f->own);
+    }
+#else
     swapcontext(&f->resumer, &f->own);
+#endif
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
 #endif
