@@ -298,6 +298,7 @@ HTTP_SRCS := \
 	adapters/http/task.c
 KUBE_SRCS := \
 	adapters/kube/cache.c \
+	adapters/kube/peek.c \
 	adapters/kube/client.c \
 	adapters/kube/config.c \
 	adapters/kube/error.c \

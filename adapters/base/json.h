@@ -24,8 +24,15 @@
  * *reterr_offset, if asked for, is the byte that could not be read.
  */
 cJSON *json_parse(const char *text, size_t len, size_t *reterr_offset);
-/* NULL is fine. */
+/* NULL is fine. Of a shared tree, give up one share. */
 void json_free(cJSON *v);
+/*
+ * One more share of an object: its owners give theirs up with json_free, and from now on nobody
+ * changes it (under AddressSanitizer that is checked). Shares stay within one thread. Returns `v`.
+ */
+cJSON *json_share(cJSON *v);
+/* Swap a share for a tree of one's own, to change it. Consumes `v`; NULL when memory is out. */
+cJSON *json_own(cJSON *v);
 /* Compact text, members in stored order, no HTML escapes; the caller frees it. */
 char *json_print(const cJSON *v);
 /* As json_print, with members sorted by key bytes at every level: one text for equal values. */

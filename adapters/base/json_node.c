@@ -14,6 +14,9 @@
 #ifndef POOLED
 #define POOLED 1
 #endif
+#ifndef JSON_SHARES_CHECKED
+#define JSON_SHARES_CHECKED !POOLED
+#endif
 
 /* ---- blocks
  * ------------------------------------------------------------------------------------------ */
@@ -480,8 +483,83 @@ void json_node_append(cJSON *parent, cJSON *last, cJSON *child)
     parent->child->prev = child; /* cJSON keeps the last one there */
 }
 
+/*
+ * Shares are counted in the root: valueint, which objects have no use for, is how many there are
+ * besides the first.
+ */
+#define SHARED (1 << 16)
+
+#if JSON_SHARES_CHECKED
+/* What the tree looked like when it was first shared, in the place of a number's value. */
+static uint64_t look_of(cJSON *v)
+{
+    double number = v->valuedouble;
+    char *text = json_print(v);
+    uint64_t hash = 14695981039346656037u;
+
+    for (const char *c = text; c && *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    free(text);
+    v->valuedouble = number;
+    return hash;
+}
+
+static void check_shared(cJSON *v)
+{
+    uint64_t before;
+
+    memcpy(&before, &v->valuedouble, sizeof(before));
+    if (look_of(v) != before)
+        abort(); /* somebody changed what is not theirs alone */
+}
+#endif
+
+cJSON *json_share(cJSON *v)
+{
+    if (!cJSON_IsObject(v))
+        return NULL;
+#if JSON_SHARES_CHECKED
+    if (v->type & SHARED) {
+        check_shared(v);
+    } else {
+        uint64_t look = look_of(v);
+
+        memcpy(&v->valuedouble, &look, sizeof(look));
+    }
+#endif
+    v->type |= SHARED;
+    v->valueint++;
+    return v;
+}
+
+/* True when others still hold it. */
+static bool give_up_share(cJSON *v)
+{
+#if JSON_SHARES_CHECKED
+    check_shared(v);
+#endif
+    return v->valueint-- > 0;
+}
+
+cJSON *json_own(cJSON *v)
+{
+    cJSON *own;
+
+    if (v == NULL || !(v->type & SHARED))
+        return v;
+    if (v->valueint == 0) { /* the others have given theirs up */
+        v->type &= ~SHARED;
+        return v;
+    }
+    own = json_copy(v);
+    json_free(v);
+    return own;
+}
+
 void json_free(cJSON *v)
 {
+    if (v && v->type & SHARED && give_up_share(v))
+        return;
     while (v) {
         cJSON *next = v->next;
 
@@ -504,10 +582,10 @@ cJSON *json_copy(const cJSON *v)
 
     if (v == NULL)
         return NULL;
-    copy = json_node_new(v->type & ~cJSON_IsReference);
+    copy = json_node_new(v->type & ~(cJSON_IsReference | SHARED));
     if (copy == NULL)
         return NULL;
-    copy->valueint = v->valueint;
+    copy->valueint = v->type & SHARED ? 0 : v->valueint;
     copy->valuedouble = v->valuedouble;
     if (v->valuestring) {
         copy->valuestring = text_copy(v->valuestring, strlen(v->valuestring));

@@ -5,10 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Trees kept at most: those of the ticks under way, not those of a first list. */
+#define TREES_MAX 128u
+
+/* Has a text, a tree, or both; the tree while it is among the fresh ones. */
 struct item {
     struct kube_entry entry; /* its texts follow in the same block */
     uint64_t list;           /* the list that had it last */
     size_t bytes;
+    char *text;
+    cJSON *tree;
+    bool touched;                 /* read since kube_cache_cool was called last */
+    struct item *older, *fresher; /* among the trees */
 };
 
 struct kube_cache {
@@ -18,6 +26,8 @@ struct kube_cache {
     struct watch_sink sink;
     struct item **items; /* by namespace, then name */
     size_t count, cap, bytes;
+    struct item *oldest, *freshest; /* of those with trees, by the last time they were read */
+    size_t tree_count;
     uint64_t list;
     char *version; /* everything up to it has been seen */
     int64_t heard_ms;
@@ -60,25 +70,115 @@ static char *place(char **at, const char *text)
     return start;
 }
 
-static struct item *item_new(const char *ns, const char *name, const char *uid, const char *version,
-                             const char *json)
+static struct item *item_new(const char *ns, const char *name, const char *uid, const char *version)
 {
-    size_t bytes = sizeof(struct item) + strlen(ns) + strlen(name) + strlen(uid) + strlen(version) +
-                   strlen(json) + 5;
+    size_t bytes =
+        sizeof(struct item) + strlen(ns) + strlen(name) + strlen(uid) + strlen(version) + 4;
     struct item *i = malloc(bytes);
     char *at;
 
     if (!i)
         return NULL;
+    memset(i, 0, sizeof(*i));
     at = (char *)(i + 1);
     i->entry.ns = place(&at, ns);
     i->entry.name = place(&at, name);
     i->entry.uid = place(&at, uid);
     i->entry.resource_version = place(&at, version);
-    i->entry.json = place(&at, json);
-    i->entry.json_len = strlen(json);
     i->bytes = bytes;
     return i;
+}
+
+/* ---- trees
+ * ------------------------------------------------------------------------------------------ */
+
+static void tree_unlink(struct kube_cache *c, struct item *i)
+{
+    *(i->older ? &i->older->fresher : &c->oldest) = i->fresher;
+    *(i->fresher ? &i->fresher->older : &c->freshest) = i->older;
+    i->older = i->fresher = NULL;
+    c->tree_count--;
+}
+
+static void tree_link(struct kube_cache *c, struct item *i)
+{
+    i->older = c->freshest;
+    *(c->freshest ? &c->freshest->fresher : &c->oldest) = i;
+    c->freshest = i;
+    c->tree_count++;
+}
+
+static void tree_drop(struct kube_cache *c, struct item *i)
+{
+    if (i->tree == NULL)
+        return;
+    tree_unlink(c, i);
+    json_free(i->tree);
+    i->tree = NULL;
+}
+
+/* Keep the text alone. False when memory is out: then the tree stays. */
+static bool item_cool(struct kube_cache *c, struct item *i)
+{
+    if (i->text == NULL) {
+        char *text = json_print(i->tree);
+        size_t size = text ? strlen(text) + 1 : 0;
+        /* as small as it is, not as the buffer grew */
+        char *fit = text ? realloc(text, size) : NULL;
+
+        if (fit == NULL) {
+            free(text);
+            return false;
+        }
+        i->text = fit;
+        i->bytes += size;
+        c->bytes += size;
+    }
+    tree_drop(c, i);
+    return true;
+}
+
+static void cool_oldest(struct kube_cache *c)
+{
+    while (c->tree_count > TREES_MAX && item_cool(c, c->oldest))
+        ;
+}
+
+/* The tree of an entry, freshest from now on. */
+static cJSON *item_tree(struct kube_cache *c, struct item *i)
+{
+    i->touched = true;
+    if (i->tree == NULL) {
+        i->tree = json_parse(i->text, strlen(i->text), NULL);
+        if (i->tree == NULL)
+            return NULL;
+        tree_link(c, i);
+        cool_oldest(c);
+    } else if (c->freshest != i) {
+        tree_unlink(c, i);
+        tree_link(c, i);
+    }
+    return i->tree;
+}
+
+void kube_cache_cool(struct kube_cache *c)
+{
+    struct item *i = c->oldest, *fresher;
+
+    for (; i; i = fresher) {
+        fresher = i->fresher;
+        if (i->touched)
+            i->touched = false;
+        else
+            (void)item_cool(c, i);
+    }
+}
+
+static void item_free(struct kube_cache *c, struct item *i)
+{
+    tree_drop(c, i);
+    free(i->text);
+    free(i);
 }
 
 static int insert(struct kube_cache *c, size_t at, struct item *i)
@@ -110,9 +210,9 @@ static void remove_at(struct kube_cache *c, size_t at)
 
     c->count--;
     memmove(&c->items[at], &c->items[at + 1], (c->count - at) * sizeof(struct item *));
-    c->bytes -= i->bytes;
     tell(c, WATCH_DELETED, i);
-    free(i);
+    c->bytes -= i->bytes;
+    item_free(c, i);
 }
 
 /* ---- what comes in
@@ -141,7 +241,10 @@ static const char *meta_of(const cJSON *object, const char *name)
     return json_str_or(json_get(object, "metadata"), name, "");
 }
 
-/* Replace or add; `object` is trimmed in place. 0, or -ENOMEM with the old entry still there. */
+/*
+ * Replace or add; `object` is trimmed in place, and shared. 0, or -ENOMEM with the old entry still
+ * there.
+ */
 static int store(struct kube_cache *c, cJSON *object)
 {
     const char *ns = meta_of(object, "namespace"), *name = meta_of(object, "name");
@@ -149,7 +252,6 @@ static int store(struct kube_cache *c, cJSON *object)
     struct item *fresh, *old = NULL;
     bool found;
     size_t at = find(c, ns, name, &found);
-    char *text;
 
     if (found) {
         int order = kube_version_compare(version, c->items[at]->entry.resource_version);
@@ -163,11 +265,8 @@ static int store(struct kube_cache *c, cJSON *object)
             remove_at(c, at);
         return 0;
     }
-    text = json_print(object);
-    fresh = text ? item_new(meta_of(object, "namespace"), meta_of(object, "name"),
-                            meta_of(object, "uid"), meta_of(object, "resourceVersion"), text)
-                 : NULL;
-    free(text);
+    fresh = item_new(meta_of(object, "namespace"), meta_of(object, "name"), meta_of(object, "uid"),
+                     meta_of(object, "resourceVersion"));
     if (!fresh)
         return -ENOMEM;
     fresh->list = c->list;
@@ -175,12 +274,16 @@ static int store(struct kube_cache *c, cJSON *object)
         old = c->items[at];
         c->items[at] = fresh;
         c->bytes += fresh->bytes - old->bytes;
+        item_free(c, old);
     } else if (insert(c, at, fresh) != 0) {
         free(fresh);
         return -ENOMEM;
     }
-    free(old);
+    fresh->tree = json_share(object);
+    fresh->touched = true;
+    tree_link(c, fresh);
     tell(c, found ? WATCH_MODIFIED : WATCH_ADDED, fresh);
+    cool_oldest(c);
     return 0;
 }
 
@@ -248,6 +351,18 @@ static void sink_changed(void *ctx, enum watch_event type, cJSON *object)
     json_free(object);
 }
 
+static bool sink_known(void *ctx, const char *ns, const char *name, const char *version)
+{
+    struct kube_cache *c = ctx;
+    const struct kube_entry *e = kube_cache_get(c, ns, name);
+
+    if (e == NULL || kube_version_compare(version, e->resource_version) > 0)
+        return false;
+    heard(c);
+    saw_version(c, version);
+    return true;
+}
+
 static void sink_failed(void *ctx, const struct kube_error *error, int64_t pause_ms)
 {
     struct kube_cache *c = ctx;
@@ -271,7 +386,7 @@ struct kube_cache *kube_cache_new(struct kube_client *client,
     c->options = *options;
     c->heard_ms = -1;
     c->sink = (struct watch_sink){
-        c, sink_list_begin, sink_list_item, sink_list_end, sink_changed, sink_failed};
+        c, sink_list_begin, sink_list_item, sink_list_end, sink_changed, sink_known, sink_failed};
     return c;
 }
 
@@ -282,7 +397,7 @@ void kube_cache_free(struct kube_cache *c)
     if (!c)
         return;
     for (i = 0; i < c->count; i++)
-        free(c->items[i]);
+        item_free(c, c->items[i]);
     free(c->items);
     free(c->version);
     free(c);
@@ -337,30 +452,46 @@ const struct kube_entry *kube_cache_at(const struct kube_cache *c, size_t index)
     return index < c->count ? &c->items[index]->entry : NULL;
 }
 
-cJSON *kube_cache_read(const struct kube_cache *c, const char *ns, const char *name)
+/* An entry is the first member of its item. */
+static struct item *item_of(const struct kube_entry *entry)
 {
-    const struct kube_entry *e = kube_cache_get(c, ns, name);
+    struct item *i;
 
-    return e ? json_parse(e->json, e->json_len, NULL) : NULL;
+    memcpy(&i, &entry, sizeof(i));
+    return i;
 }
 
-int kube_cache_observe(struct kube_cache *c, const cJSON *object)
+const cJSON *kube_cache_look(struct kube_cache *c, const struct kube_entry *entry)
+{
+    return item_tree(c, item_of(entry));
+}
+
+char *kube_cache_text(const struct kube_entry *entry)
+{
+    const struct item *i = item_of(entry);
+
+    return i->text ? strdup(i->text) : json_print(i->tree);
+}
+
+cJSON *kube_cache_read(struct kube_cache *c, const char *ns, const char *name)
+{
+    bool found;
+    size_t at = find(c, ns ? ns : "", name, &found);
+    cJSON *tree = found ? item_tree(c, c->items[at]) : NULL;
+
+    return tree ? json_share(tree) : NULL;
+}
+
+int kube_cache_observe(struct kube_cache *c, cJSON *object)
 {
     const char *version = meta_of(object, "resourceVersion");
-    cJSON *copy;
-    int r;
 
     if (!*meta_of(object, "name") || !*version)
         return -EINVAL;
     if (!kube_cache_get(c, meta_of(object, "namespace"), meta_of(object, "name")) && c->version &&
         kube_version_compare(version, c->version) <= 0)
         return 0; /* it has come and gone meanwhile */
-    copy = json_copy(object);
-    if (!copy)
-        return -ENOMEM;
-    r = store(c, copy);
-    json_free(copy);
-    return r;
+    return store(c, object);
 }
 
 bool kube_cache_has_seen(const struct kube_cache *c, const char *ns, const char *name,

@@ -3,8 +3,9 @@
  * that looking costs no request.
  *
  * Entries are compact JSON text, after `keep` threw away what nobody reads (managedFields always
- * goes): a tenth of the memory of a tree. They are ordered by namespace and name, so iteration is
- * the same every time.
+ * goes): a tenth of the memory of a tree. The trees of those that are being read or written are
+ * kept too, and shared with the readers (json_share), so that an object is parsed once for each of
+ * its versions. Entries are ordered by namespace and name, so iteration is the same every time.
  *
  * A program that writes must not decide on a view older than its own writes. Two ways: hand the
  * answer of a write to kube_cache_observe, which stores it unless the watch has brought something
@@ -21,8 +22,6 @@
 
 struct kube_entry {
     const char *ns, *name, *uid, *resource_version;
-    const char *json; /* compact, NUL-terminated */
-    size_t json_len;
 };
 
 struct kube_cache_options {
@@ -69,12 +68,20 @@ const struct kube_entry *kube_cache_get(const struct kube_cache *cache, const ch
                                         const char *name);
 /* The index-th entry in order, or NULL past the end. */
 const struct kube_entry *kube_cache_at(const struct kube_cache *cache, size_t index);
-/* A tree of one's own; free it with json_free. NULL when absent (or memory is out). */
-cJSON *kube_cache_read(const struct kube_cache *cache, const char *ns, const char *name);
+/* A share of an entry's tree (json_own it to change it). NULL when absent (or memory is out). */
+cJSON *kube_cache_read(struct kube_cache *cache, const char *ns, const char *name);
+/* The same, borrowed as the entry is. */
+const cJSON *kube_cache_look(struct kube_cache *cache, const struct kube_entry *entry);
+/* An entry as compact text, which the caller frees. NULL when memory is out. */
+char *kube_cache_text(const struct kube_entry *entry);
+/* Drop the trees that nobody read since the last call; the text of their entries stays. */
+void kube_cache_cool(struct kube_cache *cache);
 
-/* Store the answer of one's own write, unless something newer is held. `object` stays the caller's.
- * 0 or -ENOMEM, -EINVAL. */
-int kube_cache_observe(struct kube_cache *cache, const cJSON *object);
+/*
+ * Store the answer of one's own write, unless something newer is held. `object` stays the caller's,
+ * who may not change it any more: the cache trims and shares it. 0 or -ENOMEM, -EINVAL.
+ */
+int kube_cache_observe(struct kube_cache *cache, cJSON *object);
 /*
  * The cache holds this object at `resource_version` or newer, or has learned since (by a list or
  * event newer than that version) that it is gone.

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/kube/peek.h"
+
 #define LINE_MAX_DEFAULT (8u * 1024u * 1024u)
 #define TIMEOUT_S_DEFAULT 300
 #define IDLE_GRACE_MS 30000 /* after the server should have ended the watch itself */
@@ -19,6 +21,8 @@
 struct watch_decoder {
     struct strbuf line;
     size_t line_max;
+    watch_is_known *is_known;
+    void *known_ctx;
 };
 
 struct watch_decoder *watch_decoder_new(size_t line_max)
@@ -49,6 +53,20 @@ static bool event_type(const char *text, enum watch_event *ret)
         }
     }
     return false;
+}
+
+void watch_decoder_skip(struct watch_decoder *d, watch_is_known *is_known, void *ctx)
+{
+    d->is_known = is_known;
+    d->known_ctx = ctx;
+}
+
+static bool is_known(const struct watch_decoder *d, const char *line, size_t len)
+{
+    struct peek p;
+
+    return d->is_known && peek_event(line, len, &p) &&
+           d->is_known(d->known_ctx, p.ns, p.name, p.version);
 }
 
 static int malformed(char *reterr, size_t size, const char *why)
@@ -110,7 +128,7 @@ int watch_decoder_feed(struct watch_decoder *d, const char *bytes, size_t len,
             return -ENOMEM;
         if (!end)
             return 0;
-        if (!blank(line, line_len))
+        if (!blank(line, line_len) && !is_known(d, line, line_len))
             r = decode_line(line, line_len, on_event, ctx, reterr, reterr_size);
         strbuf_clear(&d->line);
         if (r != 0)
@@ -231,6 +249,17 @@ static bool on_event(void *ctx, enum watch_event type, cJSON *object)
     return !stopped(w);
 }
 
+static bool is_known_event(void *ctx, const char *ns, const char *name, const char *version)
+{
+    struct reflector *w = ctx;
+
+    if (!w->sink->known || !w->sink->known(w->sink->ctx, ns, name, version))
+        return false;
+    w->events++;
+    set_version(w, version);
+    return true;
+}
+
 static bool on_bytes(void *ctx, const char *bytes, size_t len)
 {
     struct reflector *w = ctx;
@@ -269,6 +298,8 @@ static int watch(struct reflector *w, struct kube_error *e)
     w->events = 0;
     w->error.reason = KUBE_OK;
     w->decoder = watch_decoder_new(0);
+    if (w->decoder)
+        watch_decoder_skip(w->decoder, is_known_event, w);
     if (path.failed || !w->decoder) {
         r = -ENOMEM;
     } else {

@@ -30,6 +30,13 @@ void watch_decoder_free(struct watch_decoder *d);
  * -EMSGSIZE for a line over the limit; -ECANCELED when on_event stopped; -ENOMEM.
  */
 typedef bool watch_on_event(void *ctx, enum watch_event type, cJSON *object);
+/*
+ * Most events tell a writer of its own writes. Before an object that came or changed is parsed, its
+ * namespace ("" without), name and version are looked for; when `is_known` says true, that was all
+ * that is read of it, and on_event is not called.
+ */
+typedef bool watch_is_known(void *ctx, const char *ns, const char *name, const char *version);
+void watch_decoder_skip(struct watch_decoder *d, watch_is_known *is_known, void *ctx);
 int watch_decoder_feed(struct watch_decoder *d, const char *bytes, size_t len,
                        watch_on_event *on_event, void *ctx, char *reterr, size_t reterr_size);
 
@@ -47,6 +54,9 @@ struct watch_sink {
     void (*list_end)(void *ctx, const char *resource_version);
     /* ADDED, MODIFIED or DELETED; the callee frees `object`. */
     void (*changed)(void *ctx, enum watch_event type, cJSON *object);
+    /* This version, or a newer one, is held already: `changed` need not be called with it. May be
+     * NULL. */
+    watch_is_known *known;
     /* Something failed and will be tried again in `pause_ms`; may be NULL. */
     void (*failed)(void *ctx, const struct kube_error *error, int64_t pause_ms);
 };

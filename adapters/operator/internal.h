@@ -64,10 +64,12 @@ struct job {
     bool quiet;  /* the last tick changed nothing and said nothing ... */
     uint64_t quiet_mark; /* ... when so much had changed in its namespace */
     bool has_command;
-    bool redo;           /* a process died before it had told of the end of a rollout: tell again */
-    char *spec_text;     /* hash of the spec last synced, as text */
-    uint64_t flight_key; /* of the spec as the flight recorder knows it ... */
-    char flight_hash[20]; /* ... and its hash there; "" = never recorded */
+    bool redo;          /* a process died before it had told of the end of a rollout: tell again */
+    int64_t generation; /* of the spec seen last, ... */
+    revision_t uid;     /* ... whose Canary it was, ... */
+    revision_t spec_revision; /* ... and what it says */
+    uint64_t flight_key;      /* of the spec as the flight recorder knows it ... */
+    char flight_hash[20];     /* ... and its hash there; "" = never recorded */
     char *service_name;
 };
 

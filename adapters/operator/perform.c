@@ -28,10 +28,14 @@ static void set_cookie(cJSON *status, const char *name, const char *value)
 
 static int keep_cookies(struct tick *t, const struct router_result *result)
 {
-    cJSON *status = build_child(t->canary, "status");
+    cJSON *status;
 
     if (!result->cookies_changed)
         return 0;
+    t->canary = json_own(t->canary);
+    if (t->canary == NULL)
+        return -ENOMEM;
+    status = build_child(t->canary, "status");
     set_cookie(status, "sessionAffinityCookie", result->cookies.session);
     set_cookie(status, "previousSessionAffinityCookie", result->cookies.previous);
     set_cookie(status, "primarySessionAffinityCookie", result->cookies.primary);

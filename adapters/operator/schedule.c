@@ -69,7 +69,6 @@ static void job_free(struct job *j)
 {
     free(j->ns);
     free(j->name);
-    free(j->spec_text);
     free(j->service_name);
     free(j);
 }
@@ -101,32 +100,41 @@ static bool has_finalizer(const cJSON *canary)
     return false;
 }
 
-/* A text that changes when the spec does. */
-static char *spec_text_of(const cJSON *canary)
+static revision_t spec_revision(const cJSON *canary)
 {
-    char *json = json_print_sorted(json_get(canary, "spec")), *text = NULL;
-    struct strbuf b = STRBUF_INIT;
+    char *json = json_print_sorted(json_get(canary, "spec"));
+    revision_t revision = json ? text_revision(json) : 0;
 
-    if (json) {
-        strbuf_addf(&b, "%llx", (unsigned long long)text_revision(json));
-        text = strbuf_detach(&b);
-    }
     free(json);
-    return text;
+    return revision;
+}
+
+/* The server counts a generation for every change of the spec; only then is there a look at it. */
+static bool spec_changed(struct job *j, const cJSON *canary)
+{
+    const cJSON *metadata = json_get(canary, "metadata");
+    int64_t generation = json_int(metadata, "generation", 0);
+    revision_t uid = text_revision(json_text(metadata, "uid")), revision;
+    bool changed;
+
+    if (generation > 0 && generation == j->generation && uid == j->uid)
+        return false;
+    revision = spec_revision(canary);
+    changed = revision == 0 || revision != j->spec_revision;
+    j->generation = generation;
+    j->uid = uid;
+    j->spec_revision = revision;
+    return changed;
 }
 
 static void job_changed(struct job *j, const cJSON *canary)
 {
     const cJSON *metadata = json_get(canary, "metadata");
-    char *text = spec_text_of(canary);
     bool deleting = json_str(metadata, "deletionTimestamp") != NULL,
          revert = json_bool(json_get(canary, "spec"), "revertOnDeletion", false);
 
-    if (text == NULL || j->spec_text == NULL || strcmp(text, j->spec_text) != 0 ||
-        (!deleting && revert && !has_finalizer(canary)))
+    if (spec_changed(j, canary) || (!deleting && revert && !has_finalizer(canary)))
         j->needs_sync = true;
-    free(j->spec_text);
-    j->spec_text = text;
     if (deleting) {
         j->next_ms = INT64_MAX;
         if (has_finalizer(canary) && j->finalize_ms == INT64_MAX)
@@ -155,7 +163,7 @@ static void on_canary_change(void *ctx, enum watch_event type, const struct kube
     struct feed *f = ctx;
     struct operator* o = f->op;
     struct job *j = job_find(o, entry->ns, entry->name);
-    cJSON *canary = json_parse(entry->json, entry->json_len, NULL);
+    const cJSON *canary = kube_cache_look(f->cache, entry);
 
     ++*mark_of(o, entry->ns);
     f->failing = false;
@@ -171,7 +179,6 @@ static void on_canary_change(void *ctx, enum watch_event type, const struct kube
         if (j)
             job_changed(j, canary);
     }
-    json_free(canary);
     gate_notify(o->o.tasks, &o->wake);
 }
 
@@ -205,7 +212,6 @@ static void move_on(struct job *j, int64_t now)
 
 static void finalize(struct job *j)
 {
-    const struct kube_entry *entry;
     cJSON *canary;
 
     j->finalize_ms = INT64_MAX;
@@ -214,8 +220,7 @@ static void finalize(struct job *j)
         if (j->needs_sync || j->finalize_ms != INT64_MAX)
             return;
     }
-    entry = kube_cache_get(j->op->canaries->cache, j->ns, j->name);
-    canary = entry ? json_parse(entry->json, entry->json_len, NULL) : NULL;
+    canary = kube_cache_read(j->op->canaries->cache, j->ns, j->name);
     if (canary && json_str(json_get(canary, "metadata"), "deletionTimestamp") &&
         has_finalizer(canary)) {
         job_tick(j, TICK_FINALIZE);

@@ -70,6 +70,11 @@ cJSON *build_copy(const cJSON *v)
     return v == NULL ? NULL : must(json_copy(v));
 }
 
+cJSON *build_own(cJSON *v)
+{
+    return v == NULL ? NULL : must(json_own(v));
+}
+
 void build_set(cJSON *object, const char *name, cJSON *value)
 {
     if (value == NULL)

@@ -24,6 +24,8 @@ cJSON *build_strf(const char *format, ...) __attribute__((format(printf, 1, 2)))
 cJSON *build_int(int64_t value);
 cJSON *build_bool(bool value);
 cJSON *build_copy(const cJSON *v); /* NULL gives NULL */
+/* json_own: what was read, to be changed. NULL gives NULL. */
+cJSON *build_own(cJSON *v);
 /* Set or replace a member; a NULL value, or an `object` that is none, does nothing. Takes over
  * `value`. */
 void build_set(cJSON *object, const char *name, cJSON *value);

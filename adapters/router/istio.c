@@ -781,7 +781,7 @@ static int istio_finalize(struct call *c)
         return call_fail(c, -EINVAL, "VirtualService %s.%s failed to unMarshal annotation %s", apex,
                          c->ns, key);
     }
-    object = live;
+    object = build_own(live);
     build_set(object, "spec", spec);
     call_write(c, ROUTER_PUT, &RESOURCE_ISTIO_VIRTUAL_SERVICE, apex, object,
                "VirtualService %s.%s update error: ", apex, c->ns);

@@ -48,6 +48,7 @@ static int knative_reconcile(struct call *c)
         json_free(service);
         return 0;
     }
+    service = build_own(service);
     annotations = build_child(build_child(service, "metadata"), "annotations");
     build_set(annotations, PRIMARY_ANNOTATION,
               build_str(json_text(json_get(service, "status"), "latestCreatedRevisionName")));
@@ -120,6 +121,8 @@ static int knative_set(struct call *c, const struct routing *routing)
         return call_fail(c, -ENODATA, "Knative Service %s.%s annotation not found", target_name(c),
                          c->ns);
     }
+    service = build_own(service);
+    revision = primary_revision(service);
     traffic = build_list(build_object("latestRevision", build_bool(true), "percent",
                                       build_int(routing->canary), NULL),
                          build_object("revisionName", build_str(revision), "percent",
@@ -141,6 +144,7 @@ static int knative_finalize(struct call *c)
         json_free(service);
         return 0;
     }
+    service = build_own(service);
     json_remove(json_at(service, "metadata", "annotations", NULL), PRIMARY_ANNOTATION);
     put_target(c, service, "update query error: ");
     return 0;

@@ -177,6 +177,7 @@ static int write_canary(struct call *c, const cJSON *source, const char *name, c
         return 0;
     }
     if (code == 0 && !json_equal(spec, json_get(live, "spec"))) {
+        live = build_own(live);
         build_set(live, "spec", spec);
         call_write(c, ROUTER_PUT, &RESOURCE_INGRESS, name, live,
                    "ingress %s.%s update error: ", name, c->ns);
@@ -267,6 +268,7 @@ static int nginx_set(struct call *c, const struct routing *routing)
 
     if (code != 0)
         return code;
+    live = build_own(live);
     metadata = build_child(live, "metadata");
     given = json_get(metadata, "annotations");
     if (c->match != NULL) {

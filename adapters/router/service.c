@@ -414,6 +414,7 @@ static int restore_selector(struct call *c, cJSON *live, const char *text)
                       c->names.apex, c->ns);
         json_free(live);
     } else {
+        live = build_own(live);
         json_remove(build_child(live, "spec"), "selector");
         build_set(build_child(live, "spec"), "selector", build_copy(selector));
         call_write(c, ROUTER_PUT, &RESOURCE_SERVICE, c->names.apex, live,

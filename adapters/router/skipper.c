@@ -120,6 +120,7 @@ static cJSON *make_canary(const struct call *c, const cJSON *source, const char 
  * taken over. */
 static void update_canary(struct call *c, const char *name, cJSON *live, cJSON *wanted)
 {
+    live = build_own(live);
     build_set(live, "spec", build_copy(json_get(wanted, "spec")));
     if (call_has(c, QUIRK_REENABLE_ON_DRIFT)) {
         cJSON *annotations = build_copy(json_at(wanted, "metadata", "annotations", NULL));
@@ -242,6 +243,7 @@ static int skipper_set(struct call *c, const struct routing *routing)
     int code = read_canary(c, name, &live);
 
     if (code == 0) {
+        live = build_own(live);
         annotations = build_child(build_child(live, "metadata"), "annotations");
         set_weights(c, annotations, routing->primary, routing->canary);
         if (routing->canary == 0) /* the source Ingress serves alone again */

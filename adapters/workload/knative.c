@@ -24,6 +24,7 @@ static int set_primary(struct plan *p, bool pin)
 
     if (code != 0)
         return code;
+    service = build_own(service);
     latest = json_text(json_get(service, "status"), "latestCreatedRevisionName");
     if (*latest == '\0' && !cluster_has(p->o->quirks, CLUSTER_REVISION_FIRST)) {
         json_free(service);

@@ -346,6 +346,7 @@ static void secrets_are_watched_without_their_data(void)
         .on_failure = on_failure,
         .ctx = &s};
     const struct kube_entry *first, *second = NULL;
+    char *first_text, *second_text;
     uint64_t id;
 
     create_text(&kube_secrets, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":"
@@ -360,9 +361,14 @@ static void secrets_are_watched_without_their_data(void)
         second = kube_cache_get(s.cache, NS, "s2");
     }
     first = kube_cache_get(s.cache, NS, "s1");
-    check(first && second && !strstr(first->json, "\"data\"") && !strstr(second->json, "\"data\"") &&
-              *second->resource_version && strstr(second->json, "PartialObjectMetadata"),
+    first_text = first ? kube_cache_text(first) : NULL;
+    second_text = second ? kube_cache_text(second) : NULL;
+    check(first_text && second_text && !strstr(first_text, "\"data\"") &&
+              !strstr(second_text, "\"data\"") && *second->resource_version &&
+              strstr(second_text, "PartialObjectMetadata"),
           "Secrets are listed and watched as metadata only");
+    free(first_text);
+    free(second_text);
     task_cancel(w.tasks, id);
     task_join(w.tasks, id, 1000);
     kube_cache_free(s.cache);
