@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/kube/peek.h"
+
 #define QPS_DEFAULT 100.0
 #define BURST_DEFAULT 250
 #define TIMEOUT_MS_DEFAULT 30000
@@ -37,6 +39,8 @@ struct kube_client {
     void (*observe)(void *ctx, enum kube_verb verb, const struct kube_resource *r, int status,
                     int64_t ms);
     void *observe_ctx;
+    kube_recall *recall;
+    void *recall_ctx;
 };
 
 /* One call as it goes over the wire. */
@@ -113,6 +117,12 @@ void kube_client_observe(struct kube_client *c,
 {
     c->observe = observe;
     c->observe_ctx = ctx;
+}
+
+void kube_client_recall(struct kube_client *c, kube_recall *recall, void *ctx)
+{
+    c->recall = recall;
+    c->recall_ctx = ctx;
 }
 
 /* ---- one request
@@ -286,11 +296,26 @@ static int send_call(struct kube_client *c, const struct call *call, struct http
     }
 }
 
-static int parse_object(const struct http_response *resp, cJSON **ret_object,
+/* The answer's object, where somebody holds it already. */
+static cJSON *recall_object(const struct kube_client *c, const struct call *call,
+                            const struct http_response *resp)
+{
+    struct peek p;
+
+    if (!c->recall || !call->resource || resp->truncated ||
+        !peek_object(resp->body, resp->body_len, &p))
+        return NULL;
+    return c->recall(c->recall_ctx, call->resource, p.ns, p.name, p.version);
+}
+
+static int parse_object(const struct kube_client *c, const struct call *call,
+                        const struct http_response *resp, cJSON **ret_object,
                         struct kube_error *reterr)
 {
-    cJSON *object = json_parse(resp->body, resp->body_len, NULL);
+    cJSON *object = recall_object(c, call, resp);
 
+    if (object == NULL)
+        object = json_parse(resp->body, resp->body_len, NULL);
     if (resp->truncated || !cJSON_IsObject(object)) {
         json_free(object);
         return fail(reterr, KUBE_MALFORMED, resp->status,
@@ -318,7 +343,7 @@ static int run(struct kube_client *c, struct call *call, struct strbuf *path, cJ
         r = send_call(c, call, &resp, reterr);
     }
     if (r == 0 && ret_object)
-        r = parse_object(&resp, ret_object, reterr);
+        r = parse_object(c, call, &resp, ret_object, reterr);
     http_response_release(&resp);
     strbuf_release(path);
     free(call->body);
@@ -612,6 +637,9 @@ static int modify_once(struct kube_client *c, const struct kube_resource *r, con
 
     if (result != 0)
         return result;
+    object = json_own(object);
+    if (!object)
+        return fail(reterr, KUBE_TRANSPORT, -ENOMEM, "out of memory");
     result = change(ctx, object);
     if (result == 0) {
         result =

@@ -130,9 +130,17 @@ void kube_client_observe(struct kube_client *c,
                          void *ctx);
 
 /*
+ * Asked with the name and version of an answer's object before it is parsed: a share of the tree of
+ * just that version, or NULL. A watch is often faster than the answer to a write.
+ */
+typedef cJSON *kube_recall(void *ctx, const struct kube_resource *r, const char *ns,
+                           const char *name, const char *version);
+void kube_client_recall(struct kube_client *c, kube_recall *recall, void *ctx);
+
+/*
  * The calls. `ns` is ignored for cluster-scoped kinds. `ret_object` may be NULL when the answer is
- * of no interest; else the caller frees it with json_free. `reterr` is always filled. 0 or the
- * errno of the reason.
+ * of no interest; else the caller frees it with json_free, and json_owns it to change it. `reterr`
+ * is always filled. 0 or the errno of the reason.
  */
 int kube_get(struct kube_client *c, const struct kube_resource *r, const char *ns, const char *name,
              cJSON **ret_object, struct kube_error *reterr);

@@ -131,7 +131,7 @@ static bool peek_metadata(struct cursor *c, struct peek *p)
     return found == 3 && take(c, '}') && p->name[0] && p->version[0];
 }
 
-static bool peek_object(struct cursor *c, struct peek *p)
+static bool peek_members(struct cursor *c, struct peek *p)
 {
     struct slice name;
 
@@ -146,6 +146,13 @@ static bool peek_object(struct cursor *c, struct peek *p)
     return false;
 }
 
+bool peek_object(const char *text, size_t len, struct peek *ret_peek)
+{
+    struct cursor c = {text, text + len};
+
+    return len > 0 && peek_members(&c, ret_peek);
+}
+
 bool peek_event(const char *line, size_t len, struct peek *ret_peek)
 {
     static const char added[] = "{\"type\":\"ADDED\",\"object\":",
@@ -158,5 +165,5 @@ bool peek_event(const char *line, size_t len, struct peek *ret_peek)
         c.at += sizeof(modified) - 1;
     else
         return false;
-    return peek_object(&c, ret_peek);
+    return peek_members(&c, ret_peek);
 }

@@ -44,21 +44,26 @@ static void add_segment(struct strbuf *out, const char *text)
 void kube_path(struct strbuf *out, const struct kube_resource *r, const char *ns, const char *name,
                const char *subresource)
 {
-    if (r->group[0])
-        strbuf_addf(out, "/apis/%s/%s", r->group, r->version);
-    else
-        strbuf_addf(out, "/api/%s", r->version);
+    strbuf_adds(out, r->group[0] ? "/apis/" : "/api/");
+    if (r->group[0]) {
+        strbuf_adds(out, r->group);
+        strbuf_addc(out, '/');
+    }
+    strbuf_adds(out, r->version);
     if (!r->cluster_scoped && ns && *ns) {
         strbuf_adds(out, "/namespaces/");
         add_segment(out, ns);
     }
-    strbuf_addf(out, "/%s", r->plural);
+    strbuf_addc(out, '/');
+    strbuf_adds(out, r->plural);
     if (name) {
         strbuf_addc(out, '/');
         add_segment(out, name);
     }
-    if (subresource)
-        strbuf_addf(out, "/%s", subresource);
+    if (subresource) {
+        strbuf_addc(out, '/');
+        strbuf_adds(out, subresource);
+    }
 }
 
 void kube_path_add_query(struct strbuf *out, const char *key, const char *value)

@@ -1,6 +1,5 @@
 #include "adapters/kube/time.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Two digits at `s`, or -1. */
@@ -96,20 +95,38 @@ static struct date date_from_days(int64_t days)
     return d;
 }
 
+static char *put(char *out, int64_t value, int digits)
+{
+    for (int i = digits; i-- > 0; value /= 10)
+        out[i] = (char)('0' + value % 10);
+    return out + digits;
+}
+
 static void format(char *out, int64_t ms, bool micro)
 {
     int64_t days = ms >= 0 ? ms / 86400000 : -((86399999 - ms) / 86400000);
     int of_day_ms = (int)(ms - days * 86400000), seconds = of_day_ms / 1000;
     struct date d = date_from_days(days);
-    int len = snprintf(out, KUBE_TIME_MAX, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)d.year,
-                       d.month, d.day, seconds / 3600, seconds / 60 % 60, seconds % 60);
 
-    if (len < 0 || len >= KUBE_TIME_MAX)
-        return;
-    if (micro)
-        snprintf(out + len, (size_t)(KUBE_TIME_MAX - len), ".%03d000Z", of_day_ms % 1000);
-    else
-        snprintf(out + len, (size_t)(KUBE_TIME_MAX - len), "Z");
+    if (d.year < 0 || d.year > 9999) /* not in RFC 3339 */
+        d = (struct date){0, 1, 1};
+    out = put(out, d.year, 4);
+    *out++ = '-';
+    out = put(out, d.month, 2);
+    *out++ = '-';
+    out = put(out, d.day, 2);
+    *out++ = 'T';
+    out = put(out, seconds / 3600, 2);
+    *out++ = ':';
+    out = put(out, seconds / 60 % 60, 2);
+    *out++ = ':';
+    out = put(out, seconds % 60, 2);
+    if (micro) {
+        *out++ = '.';
+        out = put(out, of_day_ms % 1000 * 1000, 6);
+    }
+    *out++ = 'Z';
+    *out = '\0';
 }
 
 void kube_time_format(char *out, int64_t wall_ms)

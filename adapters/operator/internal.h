@@ -51,6 +51,10 @@ struct job {
     struct operator* op;
     char *ns, *name;
     struct rollout rollout;
+    struct arena *spec_arena; /* what is decoded lives there; NULL = nothing, as at rest */
+    struct canary decoded;
+    int64_t decoded_generation; /* of this generation ... */
+    revision_t decoded_uid;     /* ... of this Canary */
     int64_t interval_ms;
     int64_t next_ms;     /* of the next tick, by mono_ms; INT64_MAX = none */
     int64_t finalize_ms; /* of the next try to finalize; INT64_MAX = none */
@@ -139,7 +143,6 @@ struct tick {
     struct operator* op;
     struct job *job;
     struct arena *arena;
-    struct canary decoded;
     const struct spec *spec;
     cJSON *canary; /* as loaded; session cookies move in its status */
     cJSON *latest; /* the answer of our last write to it, or NULL */
@@ -163,6 +166,9 @@ struct feed *feed_find(struct operator* o, const struct resource *r, bool metada
 struct feed *feed_start(struct operator* o, const struct resource *r, bool metadata_only,
                         void (*on_change)(void *ctx, enum watch_event type,
                                           const struct kube_entry *entry));
+/* From now on the clients take from the caches what their answers repeat; and no longer. */
+void world_recall(struct operator* o);
+void world_forget(struct operator* o);
 void feeds_stop(struct operator* o);
 bool feeds_ended(const struct operator* o);
 void feeds_free(struct operator* o);
@@ -247,6 +253,8 @@ void job_name(const struct job *j, struct strbuf *out);
 /* sync.c */
 bool tick_open(struct tick *t, struct job *j);
 void tick_close(struct tick *t);
+/* Drop what is kept for the next tick. */
+void job_forget_spec(struct job *j);
 void job_sync(struct job *j);
 void job_tick(struct job *j, enum tick_kind kind);
 void job_command_done(struct tick *t);

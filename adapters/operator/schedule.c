@@ -70,6 +70,7 @@ static void job_free(struct job *j)
     free(j->ns);
     free(j->name);
     free(j->service_name);
+    job_forget_spec(j);
     free(j);
 }
 
@@ -518,6 +519,7 @@ struct operator* operator_new(const struct operator_options *options)
     secret_remember(o, "address", o->o.notify_url);
     secret_remember(o, "token", o->o.notify_token);
     o->events = events_new(o->o.kube, &events);
+    world_recall(o);
     if (o->events == NULL) {
         secrets_free(o);
         free(o);
@@ -530,6 +532,7 @@ void operator_free(struct operator* o)
 {
     if (o == NULL)
         return;
+    world_forget(o);
     feeds_free(o);
     events_free(o->events);
     lease_free(o->lease);

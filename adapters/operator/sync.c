@@ -9,7 +9,13 @@
 /* ---- opening -----------------------------------------------------------------------------------
  */
 
-static bool decode(struct tick *t)
+void job_forget_spec(struct job *j)
+{
+    arena_free(j->spec_arena);
+    j->spec_arena = NULL;
+}
+
+static bool decode_anew(struct tick *t, struct arena *arena, struct canary *ret_decoded)
 {
     struct canary_options options = {.mesh_provider = t->op->o.mesh_provider,
                                      .cluster_name = t->op->o.cluster_name,
@@ -20,15 +26,40 @@ static bool decode(struct tick *t)
     int code;
 
     diags_init(&diags, t->arena);
-    code = canary_decode_json(t->arena, &diags, "", t->canary, &options, &t->decoded);
+    code = canary_decode_json(arena, &diags, "", t->canary, &options, ret_decoded);
     if (code != 0)
         strbuf_addf(&t->text, "invalid canary spec: %s%s%s",
                     diags.count && diags.items[0].path ? diags.items[0].path : "",
                     diags.count && diags.items[0].path ? ": " : "",
                     diags.count ? diags.items[0].what : "cannot be read");
     diags_release(&diags);
-    t->spec = &t->decoded.spec;
     return code == 0;
+}
+
+/* The spec, decoded once for each of its generations while there are ticks to run. */
+static bool decode(struct tick *t)
+{
+    const cJSON *metadata = json_get(t->canary, "metadata");
+    int64_t generation = json_int(metadata, "generation", 0);
+    revision_t uid = text_revision(json_text(metadata, "uid"));
+    struct job *j = t->job;
+
+    if (j->spec_arena == NULL || generation == 0 || generation != j->decoded_generation ||
+        uid != j->decoded_uid) {
+        job_forget_spec(j);
+        j->spec_arena = arena_new(8u << 20);
+        j->decoded_generation = generation;
+        j->decoded_uid = uid;
+        if (j->spec_arena == NULL)
+            return false;
+        if (!decode_anew(t, j->spec_arena, &j->decoded)) {
+            j->decoded_generation = 0;
+            t->spec = &j->decoded.spec;
+            return false;
+        }
+    }
+    t->spec = &j->decoded.spec;
+    return true;
 }
 
 bool tick_open(struct tick *t, struct job *j)
@@ -329,6 +360,8 @@ void job_tick(struct job *j, enum tick_kind kind)
     j->quiet =
         kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && is_at_rest(&j->rollout.stored);
     j->quiet_mark = mark;
+    if (j->quiet)
+        job_forget_spec(j);
     j->op->ticks++;
     j->op->tick_seconds.count++;
     j->op->tick_seconds.sum += (double)(clock->mono_ms(clock->self) - t.began_ms) / 1000;

@@ -179,6 +179,40 @@ void feeds_free(struct operator* o)
     }
 }
 
+/* The tree that a cache holds of just this version: an answer says no more. */
+static cJSON *recall(void *ctx, const struct kube_resource *r, const char *ns, const char *name,
+                     const char *version)
+{
+    struct operator* o = ctx;
+    const struct kube_entry *entry;
+    struct feed *f = o->feeds;
+
+    while (f && &f->kube != r &&
+           (strcmp(f->kube.plural, r->plural) != 0 || strcmp(f->kube.group, r->group) != 0 ||
+            strcmp(f->kube.version, r->version) != 0))
+        f = f->next;
+    if (f == NULL || f->metadata_only)
+        return NULL;
+    entry = kube_cache_get(f->cache, ns, name);
+    if (entry == NULL || strcmp(entry->resource_version, version) != 0)
+        return NULL;
+    return kube_cache_read(f->cache, ns, name);
+}
+
+void world_recall(struct operator* o)
+{
+    kube_client_recall(o->o.kube, recall, o);
+    if (o->o.mesh_kube)
+        kube_client_recall(o->o.mesh_kube, recall, o);
+}
+
+void world_forget(struct operator* o)
+{
+    kube_client_recall(o->o.kube, NULL, NULL);
+    if (o->o.mesh_kube)
+        kube_client_recall(o->o.mesh_kube, NULL, NULL);
+}
+
 /* ---- reading -----------------------------------------------------------------------------------
  */
 

@@ -19,9 +19,17 @@ struct simworld {
     struct tasks *tasks;
     struct clock clock;
     struct client *clients;
-    struct gate changed; /* something was written, or a watch is due */
+    struct follower *first, **last; /* who reads a watch, in the order they began */
     int64_t start_ms, wall_offset_ms;
     uint64_t random_counter, requests;
+};
+
+/* A task that hands the lines of a watch on; woken when there are some. */
+struct follower {
+    struct client *client;
+    struct simkube_watch *watch;
+    struct gate ready;
+    struct follower *next;
 };
 
 /* ---- time
@@ -58,6 +66,14 @@ static uint64_t next_random(void *self)
     return z ^ (z >> 31);
 }
 
+static void wake_followers(struct simworld *w)
+{
+    for (struct follower *f = w->first; f; f = f->next) {
+        if (f->ready.first && (f->client->dead || simkube_watch_ready(w->options.kube, f->watch)))
+            gate_notify(w->tasks, &f->ready);
+    }
+}
+
 /* Move virtual time to the next thing that is due, but not past `until_ms`. */
 static int idle(void *self, int64_t until_ms)
 {
@@ -73,7 +89,7 @@ static int idle(void *self, int64_t until_ms)
     if (next == INT64_MAX)
         return -EDEADLK;
     simkube_advance(k, next);
-    gate_notify(w->tasks, &w->changed);
+    wake_followers(w);
     return 0;
 }
 
@@ -82,7 +98,7 @@ static void on_write(void *ctx, const struct simkube_write *write)
     struct simworld *w = ctx;
 
     (void)write;
-    gate_notify(w->tasks, &w->changed);
+    wake_followers(w);
 }
 
 /* ---- answers
@@ -257,14 +273,28 @@ static int perform(void *self, const struct http_request *req, struct http_respo
     return rc;
 }
 
+static void unfollow(struct simworld *w, const struct follower *f)
+{
+    struct follower **at = &w->first;
+
+    while (*at != f)
+        at = &(*at)->next;
+    *at = f->next;
+    if (w->last == &f->next)
+        w->last = at;
+}
+
 /* Hand the watch's lines on until it ends, breaks, or nobody wants it any more. */
 static int follow(struct client *c, struct simkube_watch *watch, http_on_data *on_data, void *ctx)
 {
     struct simworld *w = c->world;
     struct simkube *k = w->options.kube;
+    struct follower f = {.client = c, .watch = watch};
     struct strbuf out = STRBUF_INIT;
     int rc = 0;
 
+    *w->last = &f;
+    w->last = &f.next;
     for (;;) {
         bool open = simkube_watch_read(k, simkube_now(k), watch, &out);
 
@@ -276,12 +306,13 @@ static int follow(struct client *c, struct simkube_watch *watch, http_on_data *o
             break;
         }
         while (rc == 0 && !c->dead && !simkube_watch_ready(k, watch))
-            rc = gate_wait(w->tasks, &w->changed, INT64_MAX);
+            rc = gate_wait(w->tasks, &f.ready, INT64_MAX);
         if (rc || c->dead) {
             rc = -ECANCELED;
             break;
         }
     }
+    unfollow(w, &f);
     strbuf_release(&out);
     return rc;
 }
@@ -338,6 +369,7 @@ struct simworld *simworld_new(const struct simworld_options *options)
     w->options = *options;
     if (w->options.latency_ms <= 0)
         w->options.latency_ms = 2;
+    w->last = &w->first;
     w->start_ms = simkube_now(options->kube);
     w->clock = (struct clock){w, wall_ms, mono_ms, sleep_ms, next_random};
     w->tasks = tasks_new(&tasks);
@@ -402,7 +434,7 @@ void simworld_kill_client(struct http_client *client)
     struct client *c = client->self;
 
     c->dead = true;
-    gate_notify(c->world->tasks, &c->world->changed);
+    wake_followers(c->world);
 }
 
 uint64_t simworld_requests(const struct simworld *w)

@@ -118,7 +118,7 @@ static void run_process(struct slot *s)
                                        .kube = kube,
                                        .config = config,
                                        .web = &s->http,
-                                       .write_log = write_log,
+                                       .write_log = l->judge.tell ? write_log : NULL,
                                        .log_ctx = s,
                                        .deviations = PROFILE_DEFAULT,
                                        .metrics_server = "http://prometheus",

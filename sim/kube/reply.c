@@ -107,7 +107,11 @@ void sk_reply_invalid_as(struct simkube_reply *r, const struct sk_kind *kind, co
 void sk_object_add_to(struct strbuf *b, struct sk_object *o, const struct sk_version *v)
 {
     sk_object_text(o);
-    strbuf_addf(b, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",", o->kind->kind, v->group_version);
+    strbuf_adds(b, "{\"kind\":\"");
+    strbuf_adds(b, o->kind->kind);
+    strbuf_adds(b, "\",\"apiVersion\":\"");
+    strbuf_adds(b, v->group_version);
+    strbuf_adds(b, "\",");
     strbuf_add(b, o->text ? o->text : "}", o->text ? o->text_len : 1);
 }
 

@@ -162,6 +162,12 @@ static int64_t days_of(int64_t y, int64_t m, int64_t d)
     return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
 
+static void put_digits(char *out, int64_t value, int count)
+{
+    for (int i = count; i-- > 0; value /= 10)
+        out[i] = (char)('0' + value % 10);
+}
+
 void sk_time_text(int64_t ms, char out[32])
 {
     int64_t s = ms >= 0 ? ms / 1000 : -((-ms + 999) / 1000);
@@ -173,8 +179,19 @@ void sk_time_text(int64_t ms, char out[32])
     int64_t day = doy - (153 * mp + 2) / 5 + 1, month = mp < 10 ? mp + 3 : mp - 9;
     int64_t year = yoe + era * 400 + (month <= 2);
 
-    snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)(year % 10000), (int)month, (int)day,
-             (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+    if (year < 0 || year > 9999)
+        year = 0;
+    put_digits(out, year, 4);
+    put_digits(out + 5, month, 2);
+    put_digits(out + 8, day, 2);
+    put_digits(out + 11, rest / 3600, 2);
+    put_digits(out + 14, rest / 60 % 60, 2);
+    put_digits(out + 17, rest % 60, 2);
+    out[4] = out[7] = '-';
+    out[10] = 'T';
+    out[13] = out[16] = ':';
+    out[19] = 'Z';
+    out[20] = '\0';
 }
 
 void sk_timestamp(const struct simkube *k, char out[32])

@@ -76,7 +76,9 @@ static void add_object(const struct simkube *k, struct simkube_watch *w, struct 
 static void tell(const struct simkube *k, struct simkube_watch *w, struct strbuf *out,
                  const char *type, struct sk_object *o)
 {
-    strbuf_addf(out, "{\"type\":\"%s\",\"object\":", type);
+    strbuf_adds(out, "{\"type\":\"");
+    strbuf_adds(out, type);
+    strbuf_adds(out, "\",\"object\":");
     add_object(k, w, out, o);
     strbuf_adds(out, "}\n");
 }
