@@ -41,6 +41,7 @@ SIM_SRCS := \
 	sim/evq.c \
 	sim/forecast.c \
 	sim/metric.c \
+	sim/capacity.c \
 	sim/models.c \
 	sim/models_policy.c \
 	sim/models_run.c \
@@ -269,6 +270,7 @@ UNIT_TESTS += \
 
 # ---- what-if -----------------------------------------------------------------------------------------------
 WHATIF_SRCS := \
+	adapters/whatif/histogram.c \
 	adapters/whatif/source.c \
 	adapters/whatif/sweep.c \
 	adapters/whatif/trace.c \
@@ -400,6 +402,7 @@ FUZZ_TARGETS := \
 	tests/fuzz/fuzz_promql_lint.c \
 	tests/fuzz/fuzz_router.c \
 	tests/fuzz/fuzz_simkube.c \
+	tests/fuzz/fuzz_traffic.c \
 	tests/fuzz/fuzz_template.c \
 	tests/fuzz/fuzz_watch_stream.c
 

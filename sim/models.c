@@ -2,7 +2,6 @@
 
 #include "sim/stat_math.h"
 
-#define SCALER_MS 15000 /* horizontal-pod-autoscaler-sync-period */
 #define Z99 2.3263478740408408
 
 /* Source: Istio, istio_request_duration_milliseconds. */
@@ -80,23 +79,17 @@ double model_errors(const struct whatif_model *m, int32_t weight, ms_t served_ms
     return errors < 1 ? errors : 1;
 }
 
-static double bucket_cdf(const struct whatif_model *m, double bound_ms)
+static double histogram_cdf(const struct model_histogram *h, double bound_ms)
 {
-    double sum = 0, total = 0;
+    double low = 0, below = 0;
 
-    for (int b = 0; b < MODEL_BUCKETS; b++)
-        total += m->bucket_shares[b];
-    for (int b = 0; b < MODEL_BUCKETS - 1; b++) {
-        double low = b > 0 ? model_bucket_bounds[b - 1] : 0, high = model_bucket_bounds[b];
-        if (bound_ms >= high) {
-            sum += m->bucket_shares[b];
-            continue;
-        }
-        if (bound_ms > low)
-            sum += m->bucket_shares[b] * (bound_ms - low) / (high - low);
-        break;
+    for (uint32_t i = 0; i < h->count; i++) {
+        if (bound_ms < h->bounds_ms[i])
+            return below + (h->shares[i] - below) * (bound_ms - low) / (h->bounds_ms[i] - low);
+        low = h->bounds_ms[i];
+        below = h->shares[i];
     }
-    return total > 0 ? sum / total : 1;
+    return below;
 }
 
 double model_latency_cdf(const struct whatif_model *m, double bound_ms)
@@ -105,8 +98,8 @@ double model_latency_cdf(const struct whatif_model *m, double bound_ms)
 
     if (bound <= 0)
         return 0;
-    if (m->bucket_shares)
-        return bucket_cdf(m, bound);
+    if (m->histogram)
+        return histogram_cdf(m->histogram, bound);
     sigma = stat_log(m->p99_ms / m->median_ms) / Z99;
     if (sigma <= 0)
         return bound >= m->median_ms;
@@ -138,28 +131,4 @@ double model_users_spared(double weight, double requests)
     if (weight >= 1)
         return requests > 0 ? 0 : 1;
     return stat_exp(requests * stat_log1p(-weight));
-}
-
-static int32_t pods_wanted(const struct capacity_model *c, double load)
-{
-    double wanted = load / (c->pod_rps * c->target);
-    int32_t pods = (int32_t)wanted;
-
-    if (wanted > pods)
-        pods++;
-    pods = pods < c->min_replicas ? c->min_replicas : pods;
-    return pods > c->max_replicas ? c->max_replicas : pods;
-}
-
-double model_capacity_dip(const struct capacity_model *c, double rps, int32_t percent,
-                          ms_t *ret_short_ms)
-{
-    int32_t ready = pods_wanted(c, rps * (100 - percent) / 100), wanted = pods_wanted(c, rps);
-    double ratio = ready * c->pod_rps / rps;
-
-    /* One look of the autoscaler asks for all pods that are missing. */
-    *ret_short_ms = 0;
-    if (ratio < 1)
-        *ret_short_ms = wanted * c->pod_rps >= rps ? SCALER_MS + c->start_ms : MS_NEVER;
-    return ratio;
 }

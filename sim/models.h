@@ -11,11 +11,21 @@
 #define COALMINE_SIM_MODELS_H
 
 #include "engine/engine.h"
+#include "sim/capacity.h"
 #include "sim/rng.h"
 
 /* Upper bounds of Istio's istio_request_duration_milliseconds; the last bucket is +Inf. */
 #define MODEL_BUCKETS 20
 extern const double model_bucket_bounds[MODEL_BUCKETS - 1];
+
+/* A recorded distribution of latency: straight lines between the bounds of its buckets. */
+#define MODEL_HISTOGRAM_MAX 64
+struct model_histogram {
+    uint32_t count;
+    double bounds_ms[MODEL_HISTOGRAM_MAX]; /* growing, above 0 */
+    double shares[MODEL_HISTOGRAM_MAX];    /* of requests that take at most so long: growing to 1;
+                                              what is left is longer than any bound */
+};
 
 /* Which requests a user may meet the new version with (docs/whatif/models.md, "Users"). */
 enum model_sticky {
@@ -55,7 +65,7 @@ struct whatif_model {
     /* latency: log-normal by its median and 99th percentile, or a recorded histogram */
     bool latency, latency_counts; /* counts: requests over the bound, instead of buckets */
     double median_ms, p99_ms, slowdown;
-    const double *bucket_shares; /* MODEL_BUCKETS of them, or NULL */
+    const struct model_histogram *histogram; /* NULL = log-normal */
 
     /* measurement */
     ms_t scrape_ms;      /* windows end and begin at scrapes; 0 = exact windows */
@@ -65,6 +75,7 @@ struct whatif_model {
     enum model_sticky sticky;
     double user_rps; /* requests of one user per second */
     ms_t gate_ms;    /* confirm-promotion refuses until then */
+    struct capacity_model capacity;
 };
 
 /* Healthy defaults: no latency fault, exact windows, constant arrivals. */
@@ -88,19 +99,5 @@ double model_histogram_quantile(double q, const uint64_t *buckets, const double 
  * the chance to have been spared. Sticky on both sides: w.
  */
 double model_users_spared(double weight, double requests);
-
-/*
- * Capacity when traffic returns to a primary that its autoscaler shrank while the canary carried
- * `percent` of it: desired = ceil(load / (pod_rps * target)), kept within [min, max]; new pods
- * serve after start_ms, the autoscaler looks every 15 s (Kubernetes' default). Returns the least
- * ratio of capacity to load, *ret_short_ms how long it lies below 1.
- */
-struct capacity_model {
-    int32_t min_replicas, max_replicas;
-    double pod_rps, target; /* capacity of a pod; utilisation aimed at, 0..1 */
-    ms_t start_ms;
-};
-double model_capacity_dip(const struct capacity_model *c, double rps, int32_t percent,
-                          ms_t *ret_short_ms);
 
 #endif

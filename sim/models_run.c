@@ -51,6 +51,7 @@ int whatif_tally_init(struct whatif_tally *t, uint32_t ticks_max, bool weights)
     size_t n = (size_t)ticks_max + 2;
 
     memset(t, 0, sizeof *t);
+    t->worst = UINT64_MAX;
     t->ticks_max = ticks_max;
     t->back = calloc(n, sizeof *t->back);
     t->promotion = calloc(n, sizeof *t->promotion);
@@ -72,7 +73,8 @@ void whatif_tally_clear(struct whatif_tally *t)
     memset(t->detection, 0, n * sizeof *t->detection);
     if (t->weights)
         memset(t->weights, 0, n * 101 * sizeof *t->weights);
-    *t = (struct whatif_tally){.back = kept.back,
+    *t = (struct whatif_tally){.worst = UINT64_MAX,
+                               .back = kept.back,
                                .promotion = kept.promotion,
                                .detection = kept.detection,
                                .weights = kept.weights,
@@ -90,6 +92,11 @@ void whatif_tally_add(struct whatif_tally *t, const struct whatif_tally *o)
     t->bad += o->bad;
     t->bad_back += o->bad_back;
     t->exposed += o->exposed;
+    t->short_runs += o->short_runs;
+    t->short_ms += o->short_ms;
+    t->over += o->over;
+    t->least += o->least;
+    t->worst = o->worst < t->worst ? o->worst : t->worst;
     for (uint32_t i = 0; i < t->ticks_max + 2; i++) {
         t->back[i] += o->back[i];
         t->promotion[i] += o->promotion[i];
@@ -189,6 +196,15 @@ static void choose_buckets(struct whatif_case *c)
             }
 }
 
+/* Cells that fit into slots of this length, if they are not too short for it. */
+static void cut(struct whatif_case *c, ms_t slot_ms)
+{
+    ms_t unit = common_divisor(c->unit_ms, slot_ms);
+
+    if (unit >= 1000)
+        c->unit_ms = unit;
+}
+
 static int choose_cells(struct whatif_case *c)
 {
     const struct policy *p = c->policy;
@@ -203,6 +219,12 @@ static int choose_cells(struct whatif_case *c)
     }
     if (c->model.scrape_ms > 0)
         c->unit_ms = common_divisor(c->unit_ms, c->model.scrape_ms);
+    if (c->model.trace)
+        cut(c, c->model.trace_slot_ms);
+    if (c->model.burst_ppm > 0)
+        cut(c, c->model.burst_slot_ms);
+    if (c->model.blip_ppm > 0)
+        cut(c, c->model.blip_slot_ms);
     c->cells_per_tick = (uint32_t)(c->interval_ms / c->unit_ms);
     cells = (uint64_t)((longest + c->model.scrape_ms) / c->unit_ms) + c->cells_per_tick + 2;
     for (c->ring = 2; c->ring < cells; c->ring *= 2)
@@ -342,6 +364,7 @@ struct run {
     uint64_t requests, bad;
     ms_t served_from_ms; /* when the canary first got traffic; MS_NEVER */
     double spared;       /* share of users who have not met the canary */
+    struct scaler scaler;
 };
 
 /* What was counted in one cell. */
@@ -390,6 +413,16 @@ static double slot_factor(const struct run *r, uint32_t ppm, ms_t slot_ms, ms_t 
     return rng_chance(&chance, ppm) ? factor : otherwise;
 }
 
+/* Of the requests recorded in a slot, those of the cell at at_ms: all cells together hold them all.
+ */
+static uint64_t recorded(const struct whatif_case *c, ms_t at_ms, double rate)
+{
+    double in_slot = (double)(at_ms % c->model.trace_slot_ms) / 1000;
+    double until = in_slot + (double)c->unit_ms / 1000;
+
+    return (uint64_t)(rate * until + 0.5) - (uint64_t)(rate * in_slot + 0.5);
+}
+
 /* Rates that change with time: each number drawn by itself. */
 static void draw_at(struct run *r, const struct sampler *s, ms_t at_ms, struct cell *cell,
                     uint64_t *ret_live)
@@ -406,7 +439,7 @@ static void draw_at(struct run *r, const struct sampler *s, ms_t at_ms, struct c
     if (m->sticky == STICKY_CANARY && 1 - r->spared > share)
         share = 1 - r->spared;
     if (m->trace && m->rps <= 0) /* a recorded count is thinned, not drawn again */
-        live = stat_binomial(&rng, (uint64_t)(rate * seconds + 0.5), share);
+        live = stat_binomial(&rng, recorded(r->c, at_ms, rate), share);
     else
         live = stat_poisson(&rng, rate * seconds * share);
     n = live;
@@ -428,6 +461,34 @@ static void draw_at(struct run *r, const struct sampler *s, ms_t at_ms, struct c
         n -= k;
         rest -= r->c->shares[b];
     }
+}
+
+/* The autoscaler of the primary lives through what is left to it. */
+static void scale(struct run *r, uint32_t state, ms_t at_ms)
+{
+    const struct whatif_case *c = r->c;
+    double share = share_of(c, c->samplers[c->sampler_of[state]].weight);
+
+    if (c->model.sticky == STICKY_CANARY && 1 - r->spared > share)
+        share = 1 - r->spared;
+    scaler_run(&r->scaler, at_ms + c->interval_ms, model_rate(&c->model, at_ms) * (1 - share));
+}
+
+/* All traffic is on the primary again: it has the time to start what is missing. */
+static void count_capacity(struct run *r, uint32_t tick, struct whatif_tally *t)
+{
+    const struct whatif_model *m = &r->c->model;
+    struct scaler *s = &r->scaler;
+    uint64_t least;
+    ms_t at_ms = (ms_t)tick * r->c->interval_ms;
+
+    scaler_run(s, at_ms + m->capacity.start_ms + 2 * CAPACITY_LOOK_MS, model_rate(m, at_ms));
+    least = (uint64_t)((s->least < 100 ? s->least : 100) * 1e6 + 0.5);
+    t->short_runs += s->short_ms > 0;
+    t->short_ms += (uint64_t)s->short_ms;
+    t->over += (uint64_t)(s->over * 1000 + 0.5);
+    t->least += least;
+    t->worst = least < t->worst ? least : t->worst;
 }
 
 /* The time until the next tick passes: cells are drawn and summed. */
@@ -587,6 +648,8 @@ static void begin_run(struct run *r, uint32_t number)
     r->requests = r->bad = 0;
     r->served_from_ms = MS_NEVER;
     r->spared = 1;
+    if (r->c->model.capacity.pod_rps > 0)
+        scaler_init(&r->scaler, &r->c->model.capacity, model_rate(&r->c->model, 0));
     memset(r->sums, 0, (r->c->bucket_count + 1) * sizeof *r->sums);
 }
 
@@ -613,6 +676,8 @@ static uint32_t play(struct run *r, uint32_t *ret_state, uint64_t *weights, uint
         if (weights && p->states[state].weight >= 0 && p->states[state].weight <= 100)
             weights[(size_t)tick * 101 + (size_t)p->states[state].weight]++;
         serve(r, state, at_ms);
+        if (r->c->model.capacity.pod_rps > 0)
+            scale(r, state, at_ms);
     }
     *ret_state = state;
     return tick;
@@ -661,6 +726,8 @@ void whatif_play(const struct whatif_case *c, uint64_t seed, uint32_t first, uin
         begin_run(&r, first + i);
         uint32_t tick = play(&r, &state, tally->weights, NULL, NULL);
         count_end(&r, state, tick, tally);
+        if (c->model.capacity.pod_rps > 0)
+            count_capacity(&r, tick, tally);
     }
     free(r.sums);
 }

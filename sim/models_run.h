@@ -14,6 +14,10 @@ struct whatif_tally {
     uint64_t bad,
         bad_back;     /* thousandths of failed requests of users: all runs; those rolled back */
     uint64_t exposed; /* millionths of all users, summed over runs */
+    /* with a capacity model: runs in which the primary fell short, for how long, thousandths of the
+     * requests beyond its capacity; least capacity over load of each run in millionths, summed and
+     * the worst */
+    uint64_t short_runs, short_ms, over, least, worst;
     uint64_t *back, *promotion; /* [tick]: runs that ended there */
     uint64_t *detection;        /* [ticks]: from the onset to the rollback */
     uint64_t *weights;          /* [tick * 101 + weight]: runs in force there; NULL = not wanted */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adapters/whatif/histogram.h"
 #include "adapters/whatif/trace.h"
 #include "engine/num.h"
 
@@ -161,6 +162,40 @@ static bool read_chances(const struct args *args, struct whatif_model *m)
     return true;
 }
 
+/* --pods 3..30 --pod-rps 50: an autoscaler of the primary. */
+static bool read_capacity(const struct args *args, struct capacity_model *c)
+{
+    const char *pods = args_get(args, "pods", NULL), *dots = pods ? strstr(pods, "..") : NULL;
+    int64_t least, most;
+
+    if (!pods && args_has(args, "pod-rps"))
+        return usage_error(args, "--pod-rps: needs --pods=MIN..MAX, the limits of the autoscaler"),
+               false;
+    if (!pods)
+        return true;
+    if (!dots || !num_parse_int(pods, (size_t)(dots - pods), &least) ||
+        !num_parse_int(dots + 2, strlen(dots + 2), &most) || least < 1 || most < least ||
+        most > 1000000)
+        return usage_error(args, "--pods=%s: must be MIN..MAX such as 3..30", pods), false;
+    if (!args_has(args, "pod-rps"))
+        return usage_error(args, "--pods: needs --pod-rps=R, what one pod can serve"), false;
+    *c = (struct capacity_model){.min_replicas = (int32_t)least,
+                                 .max_replicas = (int32_t)most,
+                                 .target = 0.7,
+                                 .start_ms = 30000,
+                                 .hold_ms = 300000};
+    if (!number(args, "pod-rps", 0.001, 1e7, &c->pod_rps) ||
+        !number(args, "pod-load", 0.01, 1, &c->target) ||
+        !time_of(args, "pod-start", &c->start_ms) ||
+        !time_of(args, "scale-down-after", &c->hold_ms))
+        return false;
+    if (c->hold_ms > CAPACITY_HOLD_MAX_MS)
+        return usage_error(args, "--scale-down-after=%s: must be at most 15m",
+                           args_get(args, "scale-down-after", "")),
+               false;
+    return true;
+}
+
 static int read_trace(struct whatif_setup *s, const struct args *args, struct whatif_model *m)
 {
     const char *file = args_get(args, "trace", NULL), *text;
@@ -186,6 +221,33 @@ static int read_trace(struct whatif_setup *s, const struct args *args, struct wh
     return 0;
 }
 
+static int read_histogram(struct whatif_setup *s, const struct args *args, struct whatif_model *m)
+{
+    const char *file = args_get(args, "latency-histogram", NULL), *text;
+    struct model_histogram *histogram;
+    size_t len;
+    int rc;
+
+    if (!file)
+        return 0;
+    if (args_has(args, "latency"))
+        return usage_error(args, "--latency-histogram and --latency exclude each other");
+    histogram = arena_alloc(s->arena, sizeof *histogram);
+    rc = histogram ? file_read(s->arena, file, 0, &text, &len) : -ENOMEM;
+    if (rc != 0) {
+        fprintf(stderr, "coalmine %s: %s: %s\n", args->verb->name, file, strerror(-rc));
+        return rc == -ENOMEM ? EXIT_WORLD : EXIT_INPUT;
+    }
+    rc = histogram_read(histogram, s->arena, &s->diags, file, text, len);
+    for (size_t i = 0; i < s->diags.count; i++)
+        diag_print(stderr, &s->diags.items[i], text, len, color_wanted(stderr));
+    if (rc != 0)
+        return rc == -ENOMEM ? EXIT_WORLD : EXIT_INPUT;
+    m->latency = true;
+    m->histogram = histogram;
+    return 0;
+}
+
 static bool read_model(struct whatif_setup *s, const struct args *args, struct whatif_model *m)
 {
     const char *sticky = args_get(args, "sticky", "none");
@@ -204,7 +266,8 @@ static bool read_model(struct whatif_setup *s, const struct args *args, struct w
          time_of(args, "onset", &m->onset_ms) && time_of(args, "ramp", &m->ramp_ms) &&
          time_of(args, "scrape", &m->scrape_ms) && time_of(args, "gate-closed", &m->gate_ms) &&
          pair(args, "warm-up", 0, NULL, &m->warmup_ms, 1, &m->warmup_errors) &&
-         read_chances(args, m) && args_int(args, "match-percent", 0, 100, 10, &match) &&
+         read_chances(args, m) && read_capacity(args, &m->capacity) &&
+         args_int(args, "match-percent", 0, 100, 10, &match) &&
          args_int(args, "onset-weight", 0, 100, 0, &weight);
     if (!ok)
         return false;
@@ -289,6 +352,8 @@ int whatif_setup_read(struct whatif_setup *s, const struct args *args, const cha
         !whatif_numbers(s, args, "error-rate", errors, 0, 1, &s->grid.errors, &s->grid.error_count))
         return EXIT_USAGE;
     rc = read_trace(s, args, &s->plan.model);
+    if (rc == 0)
+        rc = read_histogram(s, args, &s->plan.model);
     return rc != 0 ? rc : read_file(s, args, file, deviations);
 }
 

@@ -143,6 +143,30 @@ static double mean_of(uint64_t sum, uint64_t runs, double unit)
     return runs > 0 ? (double)sum / unit / (double)runs : (double)NAN;
 }
 
+/* Is the quantile of some latency check truly beyond its bound? */
+static bool is_slow(const struct ready *r)
+{
+    for (uint32_t i = 0; r->model.latency && i < r->policy.metric_count; i++) {
+        const struct policy_metric *m = &r->policy.metrics[i];
+        bool seconds = m->kind == POLICY_LATENCY_S;
+
+        if ((m->kind == POLICY_LATENCY || seconds) && m->bounds.has_max &&
+            model_latency_cdf(&r->model, m->bounds.max * (seconds ? 1000 : 1)) < m->quantile)
+            return true;
+    }
+    return false;
+}
+
+static void conclude_capacity(const struct whatif_tally *t, struct whatif_capacity *out)
+{
+    *out = (struct whatif_capacity){.known = true, .short_runs = t->short_runs};
+    stat_wilson(t->short_runs, t->runs, STAT_Z95, &out->low, &out->high);
+    out->least = mean_of(t->least, t->runs, 1000000);
+    out->worst = t->runs > 0 ? (double)t->worst / 1000000 : (double)NAN;
+    out->short_s = mean_of(t->short_ms, t->runs, 1000);
+    out->over_mean = mean_of(t->over, t->runs, 1000);
+}
+
 static int conclude(const struct whatif_plan *plan, size_t cell, const struct ready *r,
                     const struct whatif_tally *t, struct whatif_result *out)
 {
@@ -163,8 +187,10 @@ static int conclude(const struct whatif_plan *plan, size_t cell, const struct re
     out->bad_back_mean = mean_of(t->bad_back, t->rolled_back, 1000);
     out->requests_mean = mean_of(t->requests, t->runs, 1);
     out->users = mean_of(t->exposed, t->runs, 1000000);
+    if (plan->model.capacity.pod_rps > 0)
+        conclude_capacity(t, &out->capacity);
     out->allowed_errors = whatif_allowed_errors(&r->canary.spec, &r->options);
-    out->bad = r->model.errors > out->allowed_errors;
+    out->bad = r->model.errors > out->allowed_errors || is_slow(r);
     out->best_s =
         r->policy.best_ticks > 0 ? (r->policy.best_ticks - 1) * (double)interval / 1000 : 0;
     extra = out->bad_mean;

@@ -78,6 +78,14 @@ void whatif_cell_place(const struct whatif_grid *g, size_t cell, size_t *ret_axe
 struct whatif_times {
     double median_s, p90_s; /* NaN when no run ended so */
 };
+/* How the primary fared when traffic came back; only with a capacity model. */
+struct whatif_capacity {
+    bool known;
+    uint64_t short_runs; /* in which it fell short at some time */
+    double low, high;    /* Wilson, 95 %, of their share */
+    double least, worst; /* capacity over load at the worst moment: mean over runs, worst run */
+    double short_s, over_mean; /* per run: how long, and requests beyond the capacity */
+};
 struct whatif_result {
     size_t cell;
     uint64_t runs, rolled_back, promoted, unfinished;
@@ -86,6 +94,7 @@ struct whatif_result {
     struct whatif_times detection, rollback, promotion;
     double bad_mean, bad_back_mean, requests_mean; /* of users; per run, and per rolled back run */
     double users;                                  /* share of users who met the canary */
+    struct whatif_capacity capacity;
     double budget; /* share of the month's error budget that the extra failures cost */
     double allowed_errors, best_s; /* best_s: shortest time to promote, 0 = never */
     bool bad;                      /* the release is bad: a promotion is a miss */

@@ -82,6 +82,29 @@ static void write_chance(struct strbuf *out, const char *name, uint64_t k, uint6
     strbuf_addc(out, '}');
 }
 
+static void write_capacity(struct strbuf *out, const struct whatif_result *r)
+{
+    const struct whatif_capacity *c = &r->capacity;
+
+    if (!c->known)
+        return;
+    strbuf_adds(out, ",\"capacity\":{");
+    member(out, "leastMean", c->least);
+    strbuf_addc(out, ',');
+    member(out, "leastWorst", c->worst);
+    strbuf_adds(out, ",\"short\":{");
+    member(out, "p", r->runs ? (double)c->short_runs / (double)r->runs : (double)NAN);
+    strbuf_addc(out, ',');
+    member(out, "low", c->low);
+    strbuf_addc(out, ',');
+    member(out, "high", c->high);
+    strbuf_adds(out, "},");
+    member(out, "shortSeconds", c->short_s);
+    strbuf_addc(out, ',');
+    member(out, "requestsOver", c->over_mean);
+    strbuf_addc(out, '}');
+}
+
 static void write_cell(struct strbuf *out, const struct whatif_plan *plan,
                        const struct whatif_result *r)
 {
@@ -116,6 +139,7 @@ static void write_cell(struct strbuf *out, const struct whatif_plan *plan,
     member(out, "usersExposed", r->users);
     strbuf_addc(out, ',');
     member(out, "errorBudget", r->budget);
+    write_capacity(out, r);
     strbuf_addc(out, '}');
 }
 
@@ -202,11 +226,16 @@ static void write_row(struct strbuf *out, const struct whatif_plan *plan,
         *space = 0;
     strbuf_addf(
         out,
-        "  %7s %7s%% %-7s %7.4f [%.4f, %.4f] %-8s %7.4f   %7s %7s %10.1f %6.2f%% %7s %7s %7.3f%%\n",
+        "  %7s %7s%% %-7s %7.4f [%.4f, %.4f] %-8s %7.4f   %7s %7s %10.1f %6.2f%% %7s %7s %7.3f%%",
         strbuf_str(&number), space ? space + 1 : "", r->bad ? "bad" : "healthy",
         (double)r->rolled_back / n, r->rollback_low, r->rollback_high, exact,
         (double)r->promoted / n, detect[0], detect[1], r->bad_mean, r->users * 100, took[0],
         took[1], r->budget * 100);
+    if (r->capacity.known)
+        strbuf_addf(out, " %7.0f%% %6.0f%% %6.0fs %9.1f", r->capacity.least * 100,
+                    r->runs ? 100 * (double)r->capacity.short_runs / n : 0, r->capacity.short_s,
+                    r->capacity.over_mean);
+    strbuf_addc(out, '\n');
     strbuf_release(&number);
 }
 
@@ -252,7 +281,9 @@ void whatif_write_text(struct strbuf *out, const struct whatif_plan *plan,
     qsort(rank, ranks, sizeof *rank, by_harm);
     strbuf_adds(out,
                 "      rps   errors release P(rollback) [95 %]         exact  P(promote)  detected "
-                "   p90  bad reqs   users promoted    p90  budget\n");
+                "   p90  bad reqs   users promoted    p90  budget");
+    strbuf_adds(out, count > 0 && results[0].capacity.known ? " capacity  short    for      over\n"
+                                                            : "\n");
     for (size_t k = 0; k < ranks; k++) {
         size_t place = results[rank[k].first].cell / group;
         if (plan->grid->axis_count > 0) {

@@ -76,6 +76,29 @@ expect 3 'bad.csv:3:1: error: the value is no number' sweep docs/whatif/gloo.yam
 printf '{"data":{"result":[{"values":[[1,"5"],[16,"7.5"],[31,"NaN"]]}]}}' >"$work/range.json"
 expect 0 'rates change' sweep docs/whatif/gloo.yaml --runs 100 --trace "$work/range.json"
 
+
+# recorded latency: P99 is beyond the bound of 500 ms when more than one in a hundred is, whatever the errors
+printf 'le,count\n50,900\n500,%s\n+Inf,1000\n' 985 >"$work/slow.csv"
+printf 'le,count\n50,900\n500,%s\n+Inf,1000\n' 998 >"$work/fast.csv"
+two=(sweep tests/golden/whatif/two-metrics.yaml --rps 20 --error-rate 0.001 --runs 1000 --output json)
+"$coalmine" "${two[@]}" --latency-histogram "$work/slow.csv" >"$work/slow.json"
+"$coalmine" "${two[@]}" --latency-histogram "$work/fast.csv" >"$work/fast.json"
+jq -es '.[0].cells[0].release == "bad" and .[0].cells[0].rollback.p > 0.99 and .[1].cells[0].release == "healthy" and .[1].cells[0].rollback.p < 0.01' \
+    "$work/slow.json" "$work/fast.json" >/dev/null || fail "histogram: $(cat "$work/slow.json" "$work/fast.json")"
+expect 2 'exclude each other' "${two[@]}" --latency-histogram "$work/slow.csv" --latency 50,200
+expect 3 'slow.json: error: no requests: this is no histogram' "${two[@]}" --latency-histogram "$work/slow.json"
+
+# capacity: settled at 100 rps and 10 rps a pod, half of the traffic away; it returns to half of the pods
+pods=(sweep docs/whatif/istio.yaml --rps 100 --error-rate 0.001 --runs 500 --output json --pods 3..30 --pod-rps 10 --pod-load 1)
+"$coalmine" "${pods[@]}" --scale-down-after 0s | jq -e '.cells[0].capacity == {leastMean: 0.5, leastWorst: 0.5,
+    short: {p: 1, low: 0.992376, high: 1}, shortSeconds: 30, requestsOver: 1500}' >/dev/null || fail 'capacity'
+"$coalmine" "${pods[@]}" --scale-down-after 15m | jq -e '.cells[0].capacity | .leastWorst == 1 and .short.p == 0' >/dev/null ||
+    fail 'capacity: the window of stabilization'
+"$coalmine" "${pods[@]}" --scale-down-after 0s --threads 3 | cmp -s - <("$coalmine" "${pods[@]}" --scale-down-after 0s --threads 1) ||
+    fail 'capacity: other bytes'
+expect 2 'needs --pod-rps' sweep docs/whatif/istio.yaml --pods 3..30
+expect 2 'must be MIN..MAX' sweep docs/whatif/istio.yaml --pods 30..3 --pod-rps 10
+
 for i in 1 2; do "$coalmine" sweep docs/whatif/istio.yaml --runs 500 --db "$work/w.db" >/dev/null || fail "db: exit $?"; done
 if command -v sqlite3 >/dev/null; then
     rows=$(sqlite3 "$work/w.db" 'SELECT sweep, count(*), sum(runs), min(cell), max(cell) FROM sweep_cells GROUP BY sweep ORDER BY sweep' | tr '\n' ' ')

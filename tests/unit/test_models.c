@@ -1,8 +1,10 @@
 #include <check.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/whatif/histogram.h"
 #include "adapters/whatif/whatif.h"
 #include "sim/stat.h"
 
@@ -190,6 +192,21 @@ START_TEST(other_arrivals_and_faults_follow_their_formulas)
     play("docs/whatif/gloo.yaml", same, runs, &b, &e);
     ck_assert(fabs((double)a.requests - (double)b.requests) < 0.05 * (double)a.requests);
     whatif_tally_release(&b);
+    /* However the counts of a slot are cut into cells, none is lost: 3 a minute, read every 10 s.
+     */
+    static const double few[] = {0.05, 0.05};
+    same.trace = few;
+    same.trace_count = 2;
+    play("docs/whatif/gloo.yaml", same, runs, &b, &e);
+    double thinned = (double)b.requests;
+    whatif_tally_release(&b);
+    same.trace = NULL;
+    same.rps = 0.05;
+    same.burst_ppm = 1;
+    play("docs/whatif/gloo.yaml", same, runs, &b, &e);
+    ck_assert_msg(fabs(thinned - (double)b.requests) < 0.2 * thinned, "%g thinned, %g drawn",
+                  thinned, (double)b.requests);
+    whatif_tally_release(&b);
     /* Onset: no detection before it, and the fault at weight 30 is not seen at 5. */
     same = m;
     same.errors_before = 0;
@@ -234,7 +251,7 @@ END_TEST
 START_TEST(latency_users_and_capacity_follow_their_closed_forms)
 {
     struct whatif_model m = whatif_model_default();
-    struct capacity_model c = {3, 30, 10, 0.5, 40000};
+    struct capacity_model c = {3, 30, 10, 0.5, 40000, 0};
     ms_t short_ms;
 
     ck_assert(fabs(model_latency_cdf(&m, m.median_ms) - 0.5) < 1e-12);
@@ -247,6 +264,115 @@ START_TEST(latency_users_and_capacity_follow_their_closed_forms)
     c.target = 1;
     ck_assert(fabs(model_capacity_dip(&c, 100, 50, &short_ms) - 0.5) < 1e-12);
     ck_assert_int_eq(short_ms, 55000);
+}
+END_TEST
+
+START_TEST(an_autoscaler_that_has_settled_dips_as_the_closed_form_says)
+{
+    static const double targets[] = {0.5, 0.7, 1};
+
+    for (int i = 0; i < 3 * 10; i++) {
+        struct capacity_model c = {3, 30, 10, targets[i % 3], 40000, 60000};
+        int32_t percent = 10 * (i / 3);
+        struct scaler s;
+        ms_t short_ms;
+        double want = model_capacity_dip(&c, 100, percent, &short_ms), rest = 100 - percent;
+
+        scaler_init(&s, &c, 100);
+        scaler_run(&s, 600000, rest);
+        ck_assert_msg(s.least >= 1, "short before traffic returned: %g", s.least);
+        scaler_run(&s, 700000, 100);
+        double least = s.least < want ? s.least : want;
+        ck_assert_msg(fabs(s.least - want) < 1e-12 || (want >= 1 && least >= 1),
+                      "%d %% at %g: %g, closed form %g", percent, c.target, s.least, want);
+        ck_assert(s.short_ms <= short_ms && (s.short_ms > 0) == (want < 1));
+        ck_assert(want >= 1 || fabs(s.over - (1 - want) * 100 * (double)s.short_ms / 1000) < 1e-9);
+    }
+}
+END_TEST
+
+/* Traffic that returns within the stabilization window finds every pod; a cap on pods is for good.
+ */
+START_TEST(an_autoscaler_waits_before_it_scales_down)
+{
+    struct capacity_model c = {1, 30, 10, 1, 40000, 300000};
+    struct scaler s;
+    ms_t short_ms;
+
+    scaler_init(&s, &c, 100);
+    scaler_run(&s, 290000, 20);
+    scaler_run(&s, 400000, 100);
+    ck_assert(fabs(s.least - 1) < 1e-12 && s.short_ms == 0 && s.ready == 10);
+    scaler_run(&s, 720000, 20);
+    ck_assert_int_eq(s.ready, 2);
+    scaler_run(&s, 720001, 100);
+    ck_assert(fabs(s.least - 0.2) < 1e-12);
+    c.max_replicas = 6;
+    ck_assert(fabs(model_capacity_dip(&c, 100, 90, &short_ms) - 0.1) < 1e-12);
+    ck_assert(short_ms == MS_NEVER);
+}
+END_TEST
+
+START_TEST(a_recorded_histogram_is_read_and_interpolated)
+{
+    static const char *const texts[] = {
+        "le,count\n50,900\n100,950\n500,985\n+Inf,1000\n",
+        "# TYPE d histogram\nd_seconds_bucket{p=\"/\",le=\"0.05\"} 400 17\n"
+        "d_seconds_bucket{p=\"/a\",le=\"0.05\"} 500\nd_seconds_bucket{le=\"0.1\"} 950\n"
+        "d_seconds_bucket{le=\"0.5\"} 985\nd_seconds_bucket{le=\"+Inf\"} 1000\nd_seconds_sum 9\n",
+        "{\"data\":{\"result\":["
+        "{\"metric\":{\"le\":\"500\"},\"values\":[[1,\"15\"],[2,\"1000\"]]},"
+        "{\"metric\":{\"le\":\"+Inf\"},\"value\":[1,\"1000\"]},"
+        "{\"metric\":{\"le\":\"50\"},\"value\":[1,\"900\"]},"
+        "{\"metric\":{\"le\":\"100\"},\"value\":[1,\"950\"]}]}}",
+    };
+    struct whatif_model m = whatif_model_default();
+    struct arena *arena = arena_new(0);
+    struct model_histogram h;
+    struct diags diags;
+
+    diags_init(&diags, arena);
+    ck_assert_int_eq(histogram_read(&h, arena, &diags, "h", texts[_i], strlen(texts[_i])), 0);
+    m.histogram = &h;
+    ck_assert_uint_eq(h.count, 3);
+    ck_assert(fabs(model_latency_cdf(&m, 25) - 0.45) < 1e-12);
+    ck_assert(fabs(model_latency_cdf(&m, 100) - 0.95) < 1e-12);
+    ck_assert(fabs(model_latency_cdf(&m, 300) - 0.9675) < 1e-12);
+    ck_assert(fabs(model_latency_cdf(&m, 1e9) - 0.985) < 1e-12); /* the rest took longer */
+    m.slowdown = 2;
+    ck_assert(fabs(model_latency_cdf(&m, 200) - 0.95) < 1e-12);
+    diags_release(&diags);
+    arena_free(arena);
+}
+END_TEST
+
+static const struct {
+    const char *text, *error;
+} bad_histograms[] = {
+    {"", "no requests: this is no histogram of latencies"},
+    {"50;900\n", "expected a bound, a comma and a count"},
+    {"50,900\n100,800\n+Inf,1000\n", "the counts do not grow with their bounds, at 100"},
+    {"50,900\n100,-1\n", "the count is no number of at least 0"},
+    {"a_bucket{le=\"1\"} 5\nb_bucket{le=\"1\"} 5\n",
+     "a second histogram, b_bucket beside a_bucket"},
+    {"a_bucket{l=\"1\"} 5\n", "the bucket has no label le that is a number"},
+    {"{\"data\":{\"result\":[{\"metric\":{},\"value\":[1,\"3\"]}]}}",
+     "a series without a bound: its label le is missing or no number"},
+    {"{", "not valid JSON"},
+};
+START_TEST(what_is_no_histogram_is_said)
+{
+    struct arena *arena = arena_new(0);
+    struct model_histogram h;
+    struct diags diags;
+
+    diags_init(&diags, arena);
+    ck_assert_int_eq(histogram_read(&h, arena, &diags, "h", bad_histograms[_i].text,
+                                    strlen(bad_histograms[_i].text)),
+                     -EINVAL);
+    ck_assert_str_eq(diags.items[0].what, bad_histograms[_i].error);
+    diags_release(&diags);
+    arena_free(arena);
 }
 END_TEST
 
@@ -288,6 +414,11 @@ int main(void)
     tcase_add_test(tc, other_arrivals_and_faults_follow_their_formulas);
     tcase_add_test(tc, quantiles_are_interpolated_as_prometheus_does);
     tcase_add_test(tc, latency_users_and_capacity_follow_their_closed_forms);
+    tcase_add_test(tc, an_autoscaler_that_has_settled_dips_as_the_closed_form_says);
+    tcase_add_test(tc, an_autoscaler_waits_before_it_scales_down);
+    tcase_add_loop_test(tc, a_recorded_histogram_is_read_and_interpolated, 0, 3);
+    tcase_add_loop_test(tc, what_is_no_histogram_is_said, 0,
+                        sizeof bad_histograms / sizeof *bad_histograms);
     tcase_add_test(tc, bucketed_quantiles_agree_with_counting_at_a_boundary);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
