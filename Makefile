@@ -226,6 +226,7 @@ SCENARIO_SRCS := \
 ADAPTER_SRCS += $(SCENARIO_SRCS)
 CLI_SRCS += \
 	adapters/cli/scenario_file.c \
+	adapters/cli/scenario_walk.c \
 	adapters/cli/verb_simulate.c \
 	adapters/cli/verb_test.c
 UNIT_TESTS += \
@@ -277,6 +278,7 @@ WHATIF_SRCS := \
 	adapters/whatif/write.c
 ADAPTER_SRCS += $(WHATIF_SRCS)
 CLI_SRCS += \
+	adapters/cli/diff_corpus.c \
 	adapters/cli/verb_diff.c \
 	adapters/cli/verb_merge.c \
 	adapters/cli/verb_mutate.c \

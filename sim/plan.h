@@ -85,6 +85,9 @@ struct canary_plan {
     const struct fault_plan *faults;
     uint32_t fault_count;
     ms_t born_ms; /* MS_NEVER: by a timeline event */
+    /* What users send, without load generators: failed requests are then counted; NULL = unknown.
+     */
+    const struct traffic_model *users;
 };
 
 enum change_kind {

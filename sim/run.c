@@ -723,6 +723,11 @@ static void conclude(struct sim *s, struct canary_result *results)
         a->result.primary_weight = a->world.primary_weight;
         a->result.canary_weight = a->world.canary_weight;
         a->result.gone = a->world.gone;
+        a->world.now_ms = s->now_ms;
+        world_count(&a->world);
+        a->result.exposed = a->world.exposed;
+        a->result.canary_requests = a->world.canary_requests;
+        a->result.canary_errors = a->world.canary_errors;
         if (results)
             results[i] = a->result;
     }

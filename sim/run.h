@@ -23,7 +23,11 @@ struct canary_result {
     uint32_t succeeded, failed; /* rollouts that ended so */
     ms_t settled_ms;            /* scenario time at which the phase changed last */
     ms_t outage_ms;             /* how long some requests met no ready pod */
-    bool gone;                  /* deleted */
+    /* While rollouts were under way: percent of the traffic on the canary times ms; requests of
+     * users that it served, and those that failed (expected values; 0 without a traffic model). */
+    int64_t exposed;
+    double canary_requests, canary_errors;
+    bool gone; /* deleted */
 };
 
 struct sim;

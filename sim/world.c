@@ -144,11 +144,29 @@ static void world_shares(const struct world *w, int32_t *primary, int32_t *canar
     }
 }
 
+void world_count(struct world *w)
+{
+    const struct exposure *x = &w->exposure;
+    const struct exposure_step *last = x->count > 0 ? exposure_at(x, x->count - 1) : NULL;
+    struct traffic_sums sums;
+
+    if (last && last->loaded && last->canary_weight > 0 && w->now_ms > w->counted_ms) {
+        w->exposed += last->canary_weight * (w->now_ms - w->counted_ms);
+        if (w->plan->users) {
+            traffic_sum(w->plan->users, x, w->epoch_ms, w->counted_ms, w->now_ms, &sums);
+            w->canary_requests += sums.canary_requests;
+            w->canary_errors += sums.canary_errors;
+        }
+    }
+    w->counted_ms = w->now_ms;
+}
+
 static void world_observe(struct world *w)
 {
     struct exposure_step step = {.from_ms = w->now_ms};
     int32_t primary, canary;
 
+    world_count(w);
     world_shares(w, &primary, &canary);
     step.primary_weight = (int16_t)primary;
     step.canary_weight = (int16_t)canary;

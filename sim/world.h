@@ -47,6 +47,9 @@ struct world {
     uint32_t hook_calls[WORLD_HOOKS_MAX];
     uint32_t metric_calls[WORLD_METRICS_MAX];
     struct exposure exposure;
+    ms_t counted_ms; /* until then the following are counted, see struct canary_result */
+    int64_t exposed;
+    double canary_requests, canary_errors;
 
     /* Of the last answer. */
     uint16_t hook_status;
@@ -57,6 +60,8 @@ struct world {
 
 void world_init(struct world *w, const struct canary_plan *plan, uint32_t canary_index,
                 const struct sim_options *options, ms_t epoch_ms);
+/* Count what the canary has served until now. */
+void world_count(struct world *w);
 /* Time passes. */
 void world_advance(struct world *w, ms_t now_ms);
 /*

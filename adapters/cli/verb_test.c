@@ -1,5 +1,4 @@
 /* coalmine test: play scenarios and hold them to what they expect. */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <regex.h>
@@ -7,16 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "adapters/cli/profile.h"
 #include "adapters/cli/scenario_file.h"
+#include "adapters/cli/scenario_walk.h"
 #include "adapters/cli/verbs.h"
 #include "adapters/scenario/show.h"
 
 #define THREADS_MAX 64
-#define DEPTH_MAX 16
 
 enum outcome_kind { CASE_PASSED, CASE_FAILED, CASE_UNREADABLE, CASE_BROKEN };
 
@@ -40,8 +38,10 @@ struct suite {
 /* ---- which files
  * ------------------------------------------------------------------------------------ */
 
-static void add_case(struct suite *s, const char *path)
+static void add_case(void *ctx, const char *path)
 {
+    struct suite *s = ctx;
+
     if (s->count == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 64;
         struct test_case *cases = realloc(s->cases, cap * sizeof *cases);
@@ -59,61 +59,6 @@ static void add_case(struct suite *s, const char *path)
         s->count++;
     else
         s->failed = true;
-}
-
-static bool is_scenario_name(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-
-    return name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
-}
-
-static int add_folder(struct suite *s, const char *path, int depth);
-
-/* By bytes, whatever the locale. */
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int add_entry(struct suite *s, const char *folder, const char *name, int depth)
-{
-    struct strbuf path = STRBUF_INIT;
-    struct stat st;
-    int rc = 0;
-
-    if (name[0] == '.')
-        return 0;
-    strbuf_addf(&path, "%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", name);
-    if (stat(strbuf_str(&path), &st) == 0) {
-        /* a folder named manifests holds what scenarios refer to */
-        if (S_ISDIR(st.st_mode) && strcmp(name, "manifests") != 0)
-            rc = add_folder(s, strbuf_str(&path), depth + 1);
-        else if (S_ISREG(st.st_mode) && is_scenario_name(name))
-            add_case(s, strbuf_str(&path));
-    }
-    strbuf_release(&path);
-    return rc;
-}
-
-/* All scenarios below a folder. */
-static int add_folder(struct suite *s, const char *path, int depth)
-{
-    struct dirent **entries = NULL;
-    int count = depth < DEPTH_MAX ? scandir(path, &entries, NULL, by_name) : -1, rc = 0;
-
-    if (count < 0) {
-        fprintf(stderr, "coalmine: %s: %s\n", path,
-                depth < DEPTH_MAX ? strerror(errno) : "folders are nested too deep");
-        return EXIT_INPUT;
-    }
-    for (int i = 0; i < count; i++) {
-        if (rc == 0)
-            rc = add_entry(s, path, entries[i]->d_name, depth);
-        free(entries[i]);
-    }
-    free(entries);
-    return rc;
 }
 
 static int by_path(const void *a, const void *b)
@@ -142,14 +87,8 @@ static int find_cases(struct suite *s)
     regex_t pattern;
 
     for (size_t i = 0; i < s->args->value_count; i++) {
-        const char *path = s->args->values[i];
-        struct stat st;
-        int rc = 0;
+        int rc = scenario_walk(s->args->values[i], add_case, s);
 
-        if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)))
-            add_case(s, path);
-        else
-            rc = add_folder(s, path, 0);
         if (rc != 0)
             return rc;
     }

@@ -397,13 +397,17 @@ void whatif_tell_metrics(const struct whatif_setup *s, const char *verb)
     arena_free(arena);
 }
 
+const char *whatif_why(int rc)
+{
+    return rc == -E2BIG ? "too many metrics or states for what-if"
+           : rc == -ENOTSUP
+               ? "a judge that compares canary and primary, which what-if does not tabulate"
+           : rc == -EINVAL ? "a changed Canary that is not valid"
+                           : "no memory left";
+}
+
 int whatif_failed(const char *verb, int rc)
 {
-    const char *what = rc == -E2BIG     ? "too many metrics or states for what-if"
-                       : rc == -ENOTSUP ? "judges that keep counts cannot be tabulated"
-                       : rc == -EINVAL  ? "a changed Canary is not valid"
-                                        : "out of memory";
-
-    fprintf(stderr, "coalmine %s: %s\n", verb, what);
+    fprintf(stderr, "coalmine %s: %s\n", verb, whatif_why(rc));
     return rc == -E2BIG || rc == -ENOTSUP || rc == -EINVAL ? EXIT_INPUT : EXIT_WORLD;
 }

@@ -160,6 +160,8 @@ bool whatif_numbers(struct whatif_setup *s, const struct args *args, const char 
                     size_t *ret_count);
 /* Metrics that are not modelled, told on stderr once. */
 void whatif_tell_metrics(const struct whatif_setup *s, const char *verb);
+/* Why whatif_run gave this error, in words; tell it and return the exit code. */
+const char *whatif_why(int rc);
 int whatif_failed(const char *verb, int rc);
 
 #endif

@@ -421,6 +421,18 @@ static void override_run(struct loader *l, struct run_draft *run)
         run->seed = o->seed;
 }
 
+/* The model without its load generators. */
+static const struct traffic_model *users_of(struct loader *l, const struct canary_draft *c)
+{
+    struct traffic_model *users = c->model ? arena_alloc(l->arena, sizeof *users) : NULL;
+
+    if (users) {
+        *users = *c->model;
+        users->load_per_second = 0;
+    }
+    return users;
+}
+
 static void make_canary_plan(struct loader *l, struct canary_draft *c, const struct run_draft *run,
                              struct canary_plan *out)
 {
@@ -453,7 +465,8 @@ static void make_canary_plan(struct loader *l, struct canary_draft *c, const str
                                 .hook_count = (uint32_t)c->hooks.count,
                                 .faults = c->faults.items,
                                 .fault_count = (uint32_t)c->faults.count,
-                                .born_ms = c->born_ms};
+                                .born_ms = c->born_ms,
+                                .users = users_of(l, c)};
     out->world.revisions = c->revisions.items;
     out->world.revision_count = (uint32_t)c->revisions.count;
 }
@@ -511,7 +524,8 @@ static void read_one_run(struct loader *l, const struct node *n, const struct ru
     read_run_switches(l, n, out);
     out->label = out->profile;
     field_text(&l->r, node_get(n, "name"), &out->label);
-    read_expect(l, node_get(n, "expect"), &out->expects);
+    if (!l->options->canary) /* another policy is not held to what was expected of this one */
+        read_expect(l, node_get(n, "expect"), &out->expects);
 }
 
 static void read_runs(struct loader *l, const struct node *n)
@@ -526,7 +540,8 @@ static void read_runs(struct loader *l, const struct node *n)
     base.provider = l->provider;
     if (n) {
         read_run_switches(l, n, &base);
-        read_expect(l, node_get(n, "expect"), &base.expects);
+        if (!l->options->canary)
+            read_expect(l, node_get(n, "expect"), &base.expects);
     }
     field_enter(&l->r, "runs");
     if (runs && field_is_list(&l->r, runs) && count == 0)
@@ -547,6 +562,73 @@ static void read_runs(struct loader *l, const struct node *n)
         override_run(l, &drafts[i]);
         make_run(l, &drafts[i], &l->scenario->runs[i]);
     }
+}
+
+/* ---- another Canary in place of the file's own
+ * ------------------------------------------------------------------ */
+
+/* Which Canary is meant: the only one, or that of the same name. -1 after an error. */
+static int find_replaced(struct loader *l, const struct node *with)
+{
+    const char *name = node_str(node_at(with, "metadata", "name", NULL));
+    const char *ns = node_str(node_at(with, "metadata", "namespace", NULL));
+    struct strbuf names = STRBUF_INIT;
+    int found = -1;
+
+    if (l->canaries.count == 1)
+        return 0;
+    for (size_t i = 0; i < l->canaries.count; i++) {
+        const struct canary_draft *c = draft_at(l, i);
+
+        strbuf_addf(&names, "%s%s", i ? ", " : "", c->name);
+        if (name && strcmp(c->name, name) == 0 && (!ns || !c->ns || strcmp(c->ns, ns) == 0))
+            found = (int)i;
+    }
+    if (found < 0)
+        field_error(&l->r, l->root, "with several Canaries, the one of the same name is taken",
+                    "none of its Canaries (%s) is called %s", strbuf_str(&names),
+                    name ? name : "so");
+    strbuf_release(&names);
+    return found;
+}
+
+/*
+ * The rollout policy is another one, and the world stays: metadata.name and namespace, under which
+ * the scenario speaks of the Canary, and targetRef, of which its world is made. Annotations, as
+ * those of judges, come with the policy.
+ */
+static void replace_canary(struct loader *l)
+{
+    const struct node *with = node_from_json(l->arena, l->options->canary), *spec, *old;
+    struct node *object = make_map(l, with, 4), *meta, *made;
+    struct canary_draft *c;
+    int index = with && object ? find_replaced(l, with) : -1;
+
+    if (index < 0)
+        return;
+    l->scenario->replaced = (uint16_t)index;
+    c = draft_at(l, (size_t)index);
+    spec = node_get(with, "spec");
+    meta = make_map(l, with, 3);
+    made = make_map(l, with, (spec && spec->kind == NODE_MAP ? spec->u.map.count : 0) + 1);
+    if (!meta || !made)
+        return;
+    put(meta, "name", make_text(l, with, c->name));
+    if (c->ns)
+        put(meta, "namespace", make_text(l, with, c->ns));
+    put(meta, "annotations", node_at(with, "metadata", "annotations", NULL));
+    old = node_at(c->object, "spec", "targetRef", NULL);
+    for (size_t i = 0; spec && spec->kind == NODE_MAP && i < spec->u.map.count; i++)
+        if (!old || strcmp(spec->u.map.members[i].key, "targetRef") != 0)
+            made->u.map.members[made->u.map.count++] = spec->u.map.members[i];
+    put(made, "targetRef", (struct node *)(uintptr_t)old);
+    put(object, "apiVersion", make_text(l, with, "flagger.app/v1beta1"));
+    put(object, "kind", make_text(l, with, "Canary"));
+    put(object, "metadata", meta);
+    put(object, "spec", made);
+    c->file = l->options->canary_file;
+    c->object = object;
+    ((const struct node **)c->objects.items)[0] = object;
 }
 
 /* ---- the file
@@ -626,6 +708,13 @@ static void read_scenario(struct loader *l)
                     "there is no Canary");
         return;
     }
+    if (l->options->canary) {
+        size_t errors = l->diags->errors;
+
+        replace_canary(l);
+        if (l->diags->errors > errors)
+            return;
+    }
     if (!first_specs(l))
         return;
     for (size_t i = 0; i < l->canaries.count; i++) {
@@ -639,7 +728,8 @@ static void read_scenario(struct loader *l)
     read_canaries(l, node_get(l->root, "canaries"));
     read_timeline(l, node_get(l->root, "timeline"));
     for (size_t i = 0; i < l->canaries.count; i++) {
-        check_names(l, draft_at(l, i));
+        if (!l->options->canary || i != l->scenario->replaced) /* a policy may have fewer hooks */
+            check_names(l, draft_at(l, i));
         bind_metrics(l, draft_at(l, i));
     }
     read_runs(l, l->root);

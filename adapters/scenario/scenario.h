@@ -8,6 +8,7 @@
 #include <regex.h>
 
 #include "adapters/base/diag.h"
+#include "adapters/base/json.h"
 #include "adapters/manifest/node.h"
 #include "sim/run.h"
 
@@ -17,6 +18,13 @@ struct scenario_options {
     deviations_t deviate, comply; /* on top of it */
     bool has_seed;
     uint64_t seed;
+    /*
+     * Another Canary, as the API would hold it, plays in place of the scenario's own: of its only
+     * one, or of that with the same name. Spec and annotations are the other's; name, namespace and
+     * targetRef stay, since the rest of the scenario speaks of them. NULL = none.
+     */
+    const cJSON *canary;
+    const char *canary_file; /* where it comes from, for messages */
 };
 
 /* A text that must be met: exactly, or as POSIX extended regular expression (`/…/`). */
@@ -119,6 +127,7 @@ struct scenario {
     bool golden;             /* `trace: true`: its golden trace must exist */
     struct scenario_run *runs;
     uint32_t run_count;
+    uint16_t replaced; /* index of the Canary that options.canary stands in for */
     regex_t **regexes;
     uint32_t regex_count;
 };

@@ -45,6 +45,51 @@ expect 2 'ERRORS@CHANCE' "${few[@]}" --catch 5%
 grep -q '^| 20 | 5 % | bad | 100.0 % | 0.0 % | 1m10s → \*\*2m00s\*\* |' "$work/diff.md" || fail "diff: $(cat "$work/diff.md")"
 "$coalmine" diff docs/whatif/gloo.yaml docs/whatif/gloo.yaml --runs 500 | grep -q '→ \*\*' && fail 'diff of one with itself'
 
+# diff over a corpus: what the releases in it come to under either policy
+mkdir "$work/corpus"
+sed 's/threshold: 5/threshold: 1/; s/interval: 10s/interval: 1m/' docs/whatif/gloo.yaml >"$work/strict.yaml"
+sed 's/threshold: 5/threshold: 9/; s/interval: 10s/interval: 1m/' docs/whatif/gloo.yaml >"$work/mild.yaml"
+cat >"$work/corpus/blip.yaml" <<'EOF'
+title: one bad minute | and no more
+canary: {provider: nginx, analysis: {interval: 30s, threshold: 3, stepWeight: 50, maxWeight: 50}}
+metrics: {request-success-rate: 100x3 90 100x40}
+expect: {phase: Failed, hooks: {nobody: 1}}
+EOF
+cat >"$work/corpus/slow.yaml" <<'EOF'
+title: users fail in a tenth of the canary's requests
+canary: {analysis: {interval: 30s, threshold: 3, stepWeight: 50, maxWeight: 50}}
+model: {requests: 100, load: 50, versions: {v2: {errors: 10%}}}
+EOF
+cat >"$work/corpus/two.yaml" <<'EOF'
+manifests:
+  - {apiVersion: flagger.app/v1beta1, kind: Canary, metadata: {name: web, namespace: test}, spec: &spec {targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, service: {port: 80}, analysis: {interval: 1m, threshold: 2, stepWeight: 50, maxWeight: 50}}}
+  - {apiVersion: flagger.app/v1beta1, kind: Canary, metadata: {name: api, namespace: test}, spec: *spec}
+EOF
+corpus=(diff "$work/strict.yaml" "$work/mild.yaml" --runs 200 --scenarios "$work/corpus")
+"$coalmine" "${corpus[@]}" --output json >"$work/corpus.json" || fail "diff --scenarios: exit $?"
+jq -e '.corpus | .ends == 1 and .costs == 1 and .same == 0 and .unknown == 1
+    and .releases[0].a.phase == "Failed" and .releases[0].b.phase == "Succeeded" and .releases[0].a.badRequests == null
+    and (.releases[1] | .a.notPlayed == "none of its Canaries (web, api) is called gloo")' "$work/corpus.json" >/dev/null ||
+    fail "diff --scenarios: $(jq -c .corpus "$work/corpus.json")"
+# the strict policy turns back after its first step: two minutes at 5 % of 100 requests a second, a tenth fails
+jq -e '.corpus.releases[2].a | .highestWeight == 5 and .canaryTrafficSeconds == 6 and .badRequests == 60' "$work/corpus.json" >/dev/null ||
+    fail "diff --scenarios: what users see: $(jq -c '.corpus.releases[2]' "$work/corpus.json")"
+"$coalmine" "${corpus[@]}" >"$work/corpus.md"
+grep -q '^| one bad minute \\| and no more<br>`.*/blip.yaml` | Failed → \*\*Succeeded\*\* |' "$work/corpus.md" || fail "diff --scenarios: $(cat "$work/corpus.md")"
+grep -q '^Of 3 releases in the corpus 1 ends differently, 1 ends the same way at another time or cost, 0 play out the same, and 1 cannot' "$work/corpus.md" ||
+    fail "diff --scenarios: $(head -4 "$work/corpus.md")"
+expect 1 'ends Failed → Succeeded; at ' "${corpus[@]}" --output text --exit-code
+expect 0 '1 plays out the same' diff "$work/mild.yaml" "$work/mild.yaml" --runs 50 --scenarios "$work/corpus/blip.yaml" --exit-code
+printf 'gibt: es\ncanary: {analysis: {interval: 1m}}\n' >"$work/broken.yaml"
+expect 3 'gibt: unknown field' diff "$work/mild.yaml" "$work/mild.yaml" --runs 50 --scenarios "$work/broken.yaml"
+expect 3 'no scenarios there' diff "$work/mild.yaml" "$work/mild.yaml" --runs 50 --scenarios docs/pictures
+# a scenario played with its own Canary is what simulate plays; judges in annotations come along
+for file in scenarios/judges/anytime.yaml scenarios/judges/k-of-n.yaml scenarios/strategies/gate-promotion-bad.yaml; do
+    "$coalmine" simulate "$file" --output json | jq '.[0].canaries[0] | [.phase, .checks, .failedCheckCount]' >"$work/own"
+    "$coalmine" diff "$file" docs/whatif/gloo.yaml --runs 1 --scenarios "$file" --output json 2>/dev/null |
+        jq '.corpus.releases[0].a | [.phase, .checks, .failedChecks]' | cmp -s - "$work/own" || fail "$file: not as simulated: $(cat "$work/own")"
+done
+
 # a judge that its source of values cannot feed is refused, not ignored
 sed 's/^model:/unused:/; /^unused:/,/^timeline:/{/^timeline:/!d}' scenarios/judges/anytime.yaml |
     sed 's/^timeline:/metrics: {request-success-rate: 99.9x40}\ntimeline:/' >"$work/unfed.yaml"
