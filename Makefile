@@ -288,7 +288,8 @@ CLI_SRCS += \
 UNIT_TESTS += \
 	tests/unit/test_judge.c \
 	tests/unit/test_models.c \
-	tests/unit/test_stat.c
+	tests/unit/test_stat.c \
+	tests/unit/test_traffic_live.c
 
 # ---- HTTP and the Kubernetes API -------------------------------------------------------------------------
 HTTP_SRCS := \

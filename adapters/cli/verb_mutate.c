@@ -144,6 +144,8 @@ static int mutate(struct whatif_setup *s, const struct args *args)
     const double *allowed;
     size_t count;
 
+    if (s->grid.rps_count > 1)
+        return usage_error(args, "--rps=%s: one rate", args_get(args, "rps", ""));
     if (!names_are_known(args) || !whatif_numbers(s, args, "miss", "0.05", 0, 1, &allowed, &count))
         return EXIT_USAGE;
     if (!s->plan.model.latency) {

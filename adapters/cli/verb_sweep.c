@@ -92,8 +92,8 @@ static int sweep(struct whatif_setup *s, const struct args *args)
     rc = whatif_check(&s->plan, s->arena, &s->diags);
     for (size_t i = 0; rc != 0 && i < s->diags.count; i++)
         diag_print(stderr, &s->diags.items[i], NULL, 0, color_wanted(stderr));
-    if (rc != 0)
-        return rc == -ENOMEM ? EXIT_WORLD : EXIT_INPUT;
+    if (rc != 0) /* the file is valid by itself: --set is not */
+        return rc == -ENOMEM ? EXIT_WORLD : EXIT_USAGE;
     whatif_tell_metrics(s, "sweep");
     if (color_wanted(stderr)) {
         s->plan.progress = progress;
@@ -143,8 +143,8 @@ const struct verb verb_sweep = {
             {.name = "set",
              .value = "PATH=VALUES",
              .repeats = true,
-             .help = "a field below .spec: 1..10, 5..50:5, 10s,1m or JSON; repeated: every "
-                     "combination"},
+             .help = "a field below .spec, or judge.METRIC: 1..10, 5..50:5, 10s,1m or JSON; "
+                     "repeated: every combination"},
             {.name = "rps",
              .value = "LIST",
              .fallback = "1,5,20,100",

@@ -338,13 +338,15 @@ static int tune(struct whatif_setup *s, const struct args *args)
     size_t count;
     int rc;
 
+    if (s->grid.rps_count > 1)
+        return usage_error(args, "--rps=%s: one rate", args_get(args, "rps", ""));
     if (!read_objective(args, &o) || read_axes(s, args) != 0)
         return EXIT_USAGE;
     rc = whatif_check(&s->plan, s->arena, &s->diags);
     for (size_t i = 0; rc != 0 && i < s->diags.count; i++)
         diag_print(stderr, &s->diags.items[i], NULL, 0, color_wanted(stderr));
-    if (rc != 0)
-        return rc == -ENOMEM ? EXIT_WORLD : EXIT_INPUT;
+    if (rc != 0) /* the file is valid by itself: --set is not */
+        return rc == -ENOMEM ? EXIT_WORLD : EXIT_USAGE;
     whatif_tell_metrics(s, "tune");
     rc = search(s, &o, s->grid.rps[0], &results, &candidates, &count);
     if (rc != 0)

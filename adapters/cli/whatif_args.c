@@ -224,10 +224,13 @@ static int read_trace(struct whatif_setup *s, const struct args *args, struct wh
 static int read_histogram(struct whatif_setup *s, const struct args *args, struct whatif_model *m)
 {
     const char *file = args_get(args, "latency-histogram", NULL), *text;
+    const char *unit = args_get(args, "latency-unit", "");
     struct model_histogram *histogram;
     size_t len;
     int rc;
 
+    if (!file && *unit)
+        return usage_error(args, "--latency-unit: is that of a --latency-histogram");
     if (!file)
         return 0;
     if (args_has(args, "latency"))
@@ -238,7 +241,10 @@ static int read_histogram(struct whatif_setup *s, const struct args *args, struc
         fprintf(stderr, "coalmine %s: %s: %s\n", args->verb->name, file, strerror(-rc));
         return rc == -ENOMEM ? EXIT_WORLD : EXIT_INPUT;
     }
-    rc = histogram_read(histogram, s->arena, &s->diags, file, text, len);
+    rc = histogram_read(histogram, s->arena, &s->diags, file, text, len,
+                        *unit == 's'   ? 1000
+                        : *unit == 'm' ? 1
+                                       : 0);
     for (size_t i = 0; i < s->diags.count; i++)
         diag_print(stderr, &s->diags.items[i], text, len, color_wanted(stderr));
     if (rc != 0)

@@ -42,6 +42,11 @@
          .value = "FILE",                                                                          \
          .help = "the latency as recorded instead: buckets as Prometheus exposes or answers them", \
          .group = "Model"},                                                                        \
+        {.name = "latency-unit",                                                                   \
+         .value = "UNIT",                                                                          \
+         .choices = "ms|s",                                                                        \
+         .help = "of its bounds; default: as its name says, else ms",                              \
+         .group = "Model"},                                                                        \
         {.name = "slowdown",                                                                       \
          .value = "F",                                                                             \
          .help = "the new version's latency is F times that",                                      \

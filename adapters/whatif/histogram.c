@@ -207,11 +207,12 @@ static int read_lines(struct buckets *b, const char *text, size_t len)
 /* ---- all of it
  * ---------------------------------------------------------------------------------------- */
 
-static int finish(struct buckets *b, struct model_histogram *out)
+static int finish(struct buckets *b, double unit_ms, struct model_histogram *out)
 {
-    bool seconds = b->name && ends_with(b->name, b->name_len, "_seconds_bucket");
     double total = b->has_rest ? b->rest : b->count > 0 ? b->counts[b->count - 1] : 0, before = 0;
 
+    if (unit_ms <= 0)
+        unit_ms = b->name && ends_with(b->name, b->name_len, "_seconds_bucket") ? 1000 : 1;
     if (b->count == 0 || total <= 0)
         return wrong(b, 0, "no requests: this is no histogram of latencies", NULL);
     for (uint32_t i = 0; i < b->count; i++) {
@@ -221,7 +222,7 @@ static int finish(struct buckets *b, struct model_histogram *out)
                                       b->bounds[i]),
                          "each counts the requests that took at most its bound");
         before = b->counts[i];
-        out->bounds_ms[i] = b->bounds[i] * (seconds ? 1000 : 1);
+        out->bounds_ms[i] = b->bounds[i] * unit_ms;
         out->shares[i] = b->counts[i] / total;
     }
     out->count = b->count;
@@ -229,7 +230,7 @@ static int finish(struct buckets *b, struct model_histogram *out)
 }
 
 int histogram_read(struct model_histogram *ret_histogram, struct arena *arena, struct diags *diags,
-                   const char *file, const char *text, size_t len)
+                   const char *file, const char *text, size_t len, double unit_ms)
 {
     struct buckets b = {.arena = arena, .diags = diags, .file = file};
     size_t first = 0;
@@ -246,6 +247,6 @@ int histogram_read(struct model_histogram *ret_histogram, struct arena *arena, s
         rc = read_lines(&b, text, len);
     }
     if (rc == 0)
-        rc = finish(&b, ret_histogram);
+        rc = finish(&b, unit_ms, ret_histogram);
     return rc;
 }

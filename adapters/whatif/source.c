@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/manifest/judge.h"
 #include "adapters/whatif/whatif.h"
 #include "engine/num.h"
 
@@ -254,6 +255,15 @@ const char *whatif_set(cJSON *canary, struct arena *arena, const char *path, con
     cJSON *at = json_child_object(canary, "spec");
     const char *error = NULL, *name = NULL;
     int index = -1;
+
+    if (strncmp(path, "judge.", 6) == 0) { /* an annotation; its key holds dots */
+        at = json_child_object(json_child_object(canary, "metadata"), "annotations");
+        name = arena_printf(arena, JUDGE_ANNOTATIONS ".%s", path + 6);
+        if (!at || !name)
+            return arena_printf(arena, "out of memory");
+        json_set(at, name, json_copy(value));
+        return NULL;
+    }
 
     for (const char *word = path; at && *word;) {
         size_t len = strcspn(word, ".");

@@ -50,10 +50,69 @@ struct ready {
     struct whatif_case *cases;
 };
 
+/* `analysis.threshold` for `threshold`: the field that was meant lies deeper. */
+static const char *deeper_path(const struct whatif_plan *plan, struct arena *arena,
+                               const struct whatif_axis *a)
+{
+    static const char *const parents[] = {"analysis", "analysis.metrics[0]", "service", NULL};
+
+    for (int i = 0; parents[i]; i++) {
+        const char *path = arena_printf(arena, "%s.%s", parents[i], a->path);
+        cJSON *object = json_copy(plan->source->object);
+        struct canary canary;
+        struct diags diags;
+        bool good;
+
+        diags_init(&diags, arena);
+        good = path && object && !whatif_set(object, arena, path, a->values[0]) &&
+               canary_decode_json(arena, &diags, "", object, &plan->source->options, &canary) == 0;
+        diags_release(&diags);
+        json_free(object);
+        if (good)
+            return arena_printf(arena, "did you mean %s?", path);
+    }
+    return NULL;
+}
+
+/* Is `path` (".spec.analysis.x") the field that an axis sets, or one on the way to it? */
+static bool is_about(const char *path, const struct whatif_axis *a)
+{
+    size_t len = path ? strlen(path) : 0, prefix = strlen(".spec.");
+
+    if (path && strncmp(a->path, "judge.", 6) == 0)
+        return len > strlen(a->path) && strcmp(path + len - strlen(a->path), a->path) == 0;
+    return len > prefix && strncmp(path + prefix, a->path, len - prefix) == 0;
+}
+
+/* What is wrong with a value that --set gave is said of the option, not of the file. */
+static void blame_axes(const struct whatif_plan *plan, struct arena *arena, const size_t *axes,
+                       struct diags *diags, size_t first)
+{
+    for (size_t i = first; i < diags->count; i++)
+        for (size_t k = 0; k < plan->grid->axis_count; k++) {
+            const struct whatif_axis *a = &plan->grid->axes[k];
+            struct diag *d = &diags->items[i];
+            struct strbuf value = STRBUF_INIT;
+            const char *hint;
+
+            if (!is_about(d->path, a))
+                continue;
+            json_add_to(&value, a->values[axes[k]]);
+            d->file = arena_printf(arena, "--set %s=%s", a->path, strbuf_str(&value));
+            strbuf_release(&value);
+            hint = deeper_path(plan, arena, a);
+            if (hint)
+                d->hint = hint;
+            else if (d->hint && strcmp(d->hint, "remove the quotes") == 0)
+                d->hint = NULL; /* there are none on the command line */
+            break;
+        }
+}
+
 static int decode_cell(const struct whatif_plan *plan, size_t cell, struct arena *arena,
                        struct diags *diags, struct canary *ret_canary)
 {
-    size_t axes[WHATIF_AXES_MAX], rps, error;
+    size_t axes[WHATIF_AXES_MAX], rps, error, before = diags->count;
     cJSON *object = json_copy(plan->source->object);
     int rc = object ? 0 : -ENOMEM;
 
@@ -62,7 +121,7 @@ static int decode_cell(const struct whatif_plan *plan, size_t cell, struct arena
         const struct whatif_axis *a = &plan->grid->axes[i];
         const char *what = whatif_set(object, arena, a->path, a->values[axes[i]]);
         if (what) {
-            diags_add(diags, &(struct diag){.file = plan->source->file,
+            diags_add(diags, &(struct diag){.file = arena_printf(arena, "--set %s", a->path),
                                             .path = arena_printf(arena, ".spec.%s", a->path),
                                             .what = what});
             rc = -EINVAL;
@@ -72,6 +131,8 @@ static int decode_cell(const struct whatif_plan *plan, size_t cell, struct arena
         rc = canary_decode_json(arena, diags, plan->source->file, object, &plan->source->options,
                                 ret_canary);
     json_free(object);
+    if (rc == -EINVAL)
+        blame_axes(plan, arena, axes, diags, before);
     return rc;
 }
 

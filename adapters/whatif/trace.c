@@ -104,8 +104,16 @@ static int read_csv(struct arena *arena, struct diags *diags, const char *file, 
 static int read_range(struct diags *diags, const char *file, const cJSON *root,
                       struct point *points, uint32_t max, uint32_t *ret_count)
 {
-    const cJSON *series = cJSON_GetArrayItem(json_at(root, "data", "result", NULL), 0), *pair;
+    const cJSON *result = json_at(root, "data", "result", NULL), *pair;
+    const cJSON *series = cJSON_GetArrayItem(result, 0);
     uint32_t count = 0;
+
+    if (cJSON_GetArraySize(result) > 1) {
+        diags_add(diags, &(struct diag){.file = file,
+                                        .what = "the answer holds more than one series",
+                                        .hint = "ask for their sum: sum(rate(…[1m]))"});
+        return -EINVAL;
+    }
 
     cJSON_ArrayForEach(pair, json_get(series, "values"))
     {

@@ -31,7 +31,7 @@ void whatif_source_release(struct whatif_source *s);
 /* One axis: `analysis.threshold=1..10`, `analysis.interval=10s,1m`,
  * `analysis.stepWeights=[1,5,20]`. */
 struct whatif_axis {
-    const char *path; /* below .spec */
+    const char *path; /* below .spec; judge.METRIC is the annotation of a judge */
     cJSON **values;
     size_t count;
 };

@@ -29,7 +29,7 @@ static void try_histogram(struct arena *arena, struct diags *diags, const char *
     struct model_histogram h;
     double before = 0;
 
-    if (histogram_read(&h, arena, diags, "f", text, len) != 0)
+    if (histogram_read(&h, arena, diags, "f", text, len, 0) != 0)
         return;
     m.latency = true;
     m.histogram = &h;

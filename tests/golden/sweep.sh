@@ -60,8 +60,16 @@ expect 3 '4 of 5 shards' merge "$work"/s[0-3]
 expect 3 'given before' merge "$work"/s0 "$work"/s0
 expect 3 'another sweep' merge "$work"/s0 "$work/p1"
 expect 3 'not the JSON of a sweep' merge docs/whatif/gloo.yaml
-expect 3 'did you mean threshold' sweep docs/whatif/gloo.yaml --set analysis.treshold=5
-expect 3 'no element 3' sweep docs/whatif/gloo.yaml --set 'analysis.metrics[3].interval=5m'
+expect 2 '--set analysis.treshold=5: error: .spec.analysis.treshold: unknown field' sweep docs/whatif/gloo.yaml --set analysis.treshold=5
+expect 2 'did you mean threshold' sweep docs/whatif/gloo.yaml --set analysis.treshold=5
+expect 2 'did you mean analysis.threshold?' sweep docs/whatif/gloo.yaml --set threshold=1..3
+expect 2 'did you mean analysis.metrics[0].thresholdRange.min?' sweep docs/whatif/gloo.yaml --set thresholdRange.min=98
+expect 2 'did you mean consecutive?' sweep docs/whatif/gloo.yaml --set 'judge.request-success-rate=threshold,consecutiv k=3'
+expect 2 'alpha no longer bounds' sweep docs/whatif/gloo.yaml --set 'judge.request-success-rate=anytime'
+expect 0 '{"judge.request-success-rate":"consecutive k=3"}' sweep docs/whatif/gloo.yaml --set 'judge.request-success-rate=threshold,consecutive k=3' --runs 100
+expect 2 'one rate' tune docs/whatif/gloo.yaml --rps 1,5
+expect 2 'one rate' mutate docs/whatif/gloo.yaml --rps 1,5
+expect 2 'no element 3' sweep docs/whatif/gloo.yaml --set 'analysis.metrics[3].interval=5m'
 expect 2 'the range is empty' sweep docs/whatif/gloo.yaml --set analysis.threshold=9..2
 expect 2 'PATH=VALUES' sweep docs/whatif/gloo.yaml --set analysis.threshold
 expect 2 'must be numbers' sweep docs/whatif/gloo.yaml --rps 1,x
@@ -75,6 +83,16 @@ printf 'TimeStamp,Value\n2018-04-25T00:00:00Z,20\n2018-04-25T00:00:00Z,x\n' >"$w
 expect 3 'bad.csv:3:1: error: the value is no number' sweep docs/whatif/gloo.yaml --trace "$work/bad.csv"
 printf '{"data":{"result":[{"values":[[1,"5"],[16,"7.5"],[31,"NaN"]]}]}}' >"$work/range.json"
 expect 0 'rates change' sweep docs/whatif/gloo.yaml --runs 100 --trace "$work/range.json"
+# what a real Prometheus answered, as traffic: about 40 requests a second, of which the canary sees its weight
+recorded=tests/golden/whatif/prometheus-range.json
+"$coalmine" sweep docs/whatif/gloo.yaml --runs 2000 --trace $recorded --rps 0 --error-rate 0 --output json >"$work/recorded.json" || fail "recorded: exit $?"
+mean=$(jq '[.data.result[0].values[][1] | tonumber] | add / length' $recorded)
+# ten steps of ten seconds at 5, 10, ... 50 %: 27.5 seconds' worth of all requests; the next tick promotes, another ten at 50 %
+jq -e --argjson mean "$mean" '.cells[0] | .promote.p > 0.99 and .canaryRequests > 26 * $mean and .canaryRequests < 42 * $mean' "$work/recorded.json" >/dev/null ||
+    fail "recorded: mean $mean, $(jq -c .cells[0] "$work/recorded.json")"
+expect 0 '1 passed' test tests/golden/whatif/recorded.yaml
+printf '{"data":{"result":[{"values":[[1,"5"],[2,"5"]]},{"values":[[1,"5"],[2,"5"]]}]}}' >"$work/two.json"
+expect 3 'more than one series' sweep docs/whatif/gloo.yaml --trace "$work/two.json"
 
 
 # recorded latency: P99 is beyond the bound of 500 ms when more than one in a hundred is, whatever the errors

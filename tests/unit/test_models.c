@@ -332,7 +332,7 @@ START_TEST(a_recorded_histogram_is_read_and_interpolated)
     struct diags diags;
 
     diags_init(&diags, arena);
-    ck_assert_int_eq(histogram_read(&h, arena, &diags, "h", texts[_i], strlen(texts[_i])), 0);
+    ck_assert_int_eq(histogram_read(&h, arena, &diags, "h", texts[_i], strlen(texts[_i]), 0), 0);
     m.histogram = &h;
     ck_assert_uint_eq(h.count, 3);
     ck_assert(fabs(model_latency_cdf(&m, 25) - 0.45) < 1e-12);
@@ -368,7 +368,7 @@ START_TEST(what_is_no_histogram_is_said)
 
     diags_init(&diags, arena);
     ck_assert_int_eq(histogram_read(&h, arena, &diags, "h", bad_histograms[_i].text,
-                                    strlen(bad_histograms[_i].text)),
+                                    strlen(bad_histograms[_i].text), 0),
                      -EINVAL);
     ck_assert_str_eq(diags.items[0].what, bad_histograms[_i].error);
     diags_release(&diags);
