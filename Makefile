@@ -413,6 +413,7 @@ FUZZ_TARGETS := \
 BENCHES := \
 	bench/bench_check.c \
 	bench/bench_engine.c \
+	bench/bench_judge.c \
 	bench/bench_node.c \
 	bench/bench_simkube.c \
 	bench/bench_store.c \

@@ -1,10 +1,8 @@
 /*
  * How many rollouts a second the what-if plays on one core: ten steps and two counting metrics with
  * windows no longer than the interval; overlapping windows and a bucketed P99. How long a million
- * of the former take on two cores. False alarms of the anytime-valid judge over a million null
- * runs.
+ * of the former take on two cores.
  */
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +10,8 @@
 #include <time.h>
 
 #include "adapters/whatif/whatif.h"
-#include "engine/judge.h"
-#include "sim/stat.h"
 
-enum { RUNS = 100000, ROUNDS = 5, MILLION = 1000000, NULL_RUNS = 1000000 };
+enum { RUNS = 100000, ROUNDS = 5, MILLION = 1000000 };
 
 static double seconds(clockid_t clock)
 {
@@ -138,41 +134,11 @@ static void measure(const char *file, const char *interval, bool counts, const c
     arena_free(arena);
 }
 
-/* Ten looks at five errors each, weights from 10 to 50 %, no difference. */
-static void calibrate(void)
-{
-    struct judge_spec judge = {.kind = JUDGE_ANYTIME, .alpha = 0.01, .kappa = 10};
-    struct stat_table errors;
-    struct rng r = rng_init(1, 0, 0);
-    double bound = 0.01 + 3 * sqrt(0.01 * 0.99 / NULL_RUNS);
-    int alarms = 0;
-
-    if (stat_table_poisson(&errors, 5) != 0)
-        die("out of memory");
-    for (int run = 0; run < NULL_RUNS; run++) {
-        struct judge_state s = {.looks = 0};
-        bool alarm = false;
-        for (unsigned look = 0; look < 10 && !alarm; look++) {
-            uint64_t n = stat_table_draw(&errors, rng_next(&r)), percent = 10 * (1 + look / 2);
-            struct answer a = {.canary_requests = 100 * percent,
-                               .primary_requests = 100 * (100 - percent)};
-            a.canary_errors = stat_binomial(&r, n, (double)percent / 100);
-            a.primary_errors = n - a.canary_errors;
-            alarm = judge_look(&s, &judge, false, &a) == VERDICT_FAIL;
-        }
-        alarms += alarm;
-    }
-    stat_table_release(&errors);
-    line("judge_anytime_false_alarms", (double)alarms / NULL_RUNS, "share",
-         (double)alarms / NULL_RUNS / bound, 1.0, false);
-}
-
 int main(void)
 {
     measure("tests/golden/whatif/two-metrics.yaml", "1m", true, "whatif_rollouts_counts", 500000,
             "whatif_million_on_two_cores");
     measure("tests/golden/whatif/two-metrics.yaml", "10s", false,
             "whatif_rollouts_overlap_bucketed", 100000, NULL);
-    calibrate();
     return 0;
 }

@@ -113,10 +113,13 @@ static bool names_are_known(const struct args *args)
 static void write_text(struct strbuf *out, const struct fault *f, const struct whatif_result *r,
                        bool must, bool caught)
 {
-    strbuf_addf(out, "%-8s %-4s %-20s promoted %6.2f%% [%.2f, %.2f]  failed requests %9.1f  %s\n",
+    strbuf_addf(out, "%-8s %-4s %-20s promoted %6.2f%% [%.2f, %.2f]  failed requests %9.1f  ",
                 caught ? "caught" : "PROMOTED", must ? "must" : "", f->name,
                 100 * (double)r->promoted / (double)r->runs, 100 * r->promote_low,
-                100 * r->promote_high, r->bad_mean, f->what);
+                100 * r->promote_high, r->bad_mean);
+    if (r->capacity.known)
+        strbuf_addf(out, "capacity %3.0f%%  ", 100 * r->capacity.least);
+    strbuf_addf(out, "%s\n", f->what);
 }
 
 static void write_json(struct strbuf *out, const struct fault *f, const struct whatif_result *r,
@@ -133,6 +136,10 @@ static void write_json(struct strbuf *out, const struct fault *f, const struct w
     whatif_add_number(out, r->promote_high);
     strbuf_adds(out, "},\"badRequests\":");
     whatif_add_number(out, r->bad_mean);
+    if (r->capacity.known) {
+        strbuf_adds(out, ",\"capacity\":");
+        whatif_add_number(out, r->capacity.least);
+    }
     strbuf_addc(out, '}');
 }
 

@@ -13,6 +13,7 @@
 
 struct objective {
     double false_rollback, catch_errors, catch_share, duration_s;
+    double capacity; /* least of the primary's over its load, in every rollout; 0 = any */
 };
 
 /* One spec under a healthy and a bad release. */
@@ -60,6 +61,15 @@ static bool read_objective(const struct args *args, struct objective *o)
         return false;
     }
     o->duration_s = (double)ns / 1e9;
+    text = args_get(args, "min-capacity", NULL);
+    if (text && !args_has(args, "pods")) {
+        usage_error(args, "--min-capacity: needs --pods and --pod-rps, the primary's autoscaler");
+        return false;
+    }
+    if (text && !share(text, strlen(text), &o->capacity)) {
+        usage_error(args, "--min-capacity=%s: must be a share such as 90%%", text);
+        return false;
+    }
     return true;
 }
 
@@ -92,7 +102,9 @@ static bool meets(const struct objective *o, const struct whatif_result *healthy
                   const struct whatif_result *bad)
 {
     return healthy->rollback_high <= o->false_rollback &&
-           healthy->promotion.p90_s <= o->duration_s && bad->rollback_low >= o->catch_share;
+           healthy->promotion.p90_s <= o->duration_s && bad->rollback_low >= o->catch_share &&
+           (o->capacity <= 0 ||
+            (healthy->capacity.worst >= o->capacity && bad->capacity.worst >= o->capacity));
 }
 
 static double rolled_back(const struct whatif_result *r)
@@ -212,6 +224,13 @@ static void add_share(struct strbuf *out, double value)
     strbuf_addc(out, '%');
 }
 
+static double least_capacity(const struct candidate *c)
+{
+    double a = c->healthy->capacity.worst, b = c->bad->capacity.worst;
+
+    return a < b ? a : b;
+}
+
 static void add_candidate(struct strbuf *out, const struct whatif_grid *g,
                           const struct candidate *c)
 {
@@ -219,9 +238,12 @@ static void add_candidate(struct strbuf *out, const struct whatif_grid *g,
 
     pairs.rps_count = 1;
     pairs.error_count = 2;
-    strbuf_addf(out, "%s %6.2f%% %7.2f%% %10.1f %8.0fs  ", c->meets ? "yes" : "no ",
+    strbuf_addf(out, "%s %6.2f%% %7.2f%% %10.1f %8.0fs", c->meets ? "yes" : "no ",
                 100 * rolled_back(c->healthy), 100 * rolled_back(c->bad), c->bad->bad_mean,
                 c->healthy->promotion.p90_s);
+    if (c->healthy->capacity.known)
+        strbuf_addf(out, " %7.0f%%", 100 * least_capacity(c));
+    strbuf_adds(out, "  ");
     whatif_write_set(out, &pairs, c->first);
     strbuf_addc(out, '\n');
 }
@@ -233,7 +255,8 @@ static void write_front(struct strbuf *out, const struct whatif_grid *g, const s
 
     for (size_t i = 0; i < count; i++)
         front += c[i].on_front;
-    strbuf_adds(out, "meets false   caught failed reqs promoted  settings\n");
+    strbuf_addf(out, "meets false   caught failed reqs promoted%s  settings\n",
+                count > 0 && c[0].healthy->capacity.known ? " capacity" : "");
     for (size_t i = 0; i < count && shown < FRONT_MAX; i++)
         if (c[i].on_front) {
             add_candidate(out, g, &c[i]);
@@ -298,6 +321,9 @@ static int recommend(struct strbuf *out, struct whatif_setup *s, const struct ob
         100 * rolled_back(b), 100 * b->rollback_low, 100 * b->rollback_high, b->detection.median_s,
         b->bad_mean, (unsigned long long)b->runs, (unsigned long long)s->plan.seed,
         COALMINE_VERSION);
+    if (h->capacity.known)
+        strbuf_addf(out, "# the primary can serve %.0f%% of its load at the worst moment\n",
+                    100 * least_capacity(c));
     return write_patch(out, s, c);
 }
 
@@ -333,7 +359,7 @@ static int tune(struct whatif_setup *s, const struct args *args)
 {
     struct whatif_result *results;
     struct candidate *candidates;
-    struct objective o;
+    struct objective o = {0};
     bool found;
     size_t count;
     int rc;
@@ -403,6 +429,9 @@ const struct verb verb_tune = {
              .value = "TIME",
              .fallback = "30m",
              .help = "in which nine of ten healthy releases must be promoted"},
+            {.name = "min-capacity",
+             .value = "SHARE",
+             .help = "of its load that the primary must be able to serve at any time; with --pods"},
             {.name = "set",
              .value = "PATH=VALUES",
              .repeats = true,

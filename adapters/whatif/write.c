@@ -226,11 +226,12 @@ static void write_row(struct strbuf *out, const struct whatif_plan *plan,
         *space = 0;
     strbuf_addf(
         out,
-        "  %7s %7s%% %-7s %7.4f [%.4f, %.4f] %-8s %7.4f   %7s %7s %10.1f %6.2f%% %7s %7s %7.3f%%",
+        "  %7s %7s%% %-7s %7.4f [%.4f, %.4f] %-8s %7.4f [%.4f, %.4f] %7s %7s %10.1f %6.2f%% %7s "
+        "%7s %7.3f%%",
         strbuf_str(&number), space ? space + 1 : "", r->bad ? "bad" : "healthy",
         (double)r->rolled_back / n, r->rollback_low, r->rollback_high, exact,
-        (double)r->promoted / n, detect[0], detect[1], r->bad_mean, r->users * 100, took[0],
-        took[1], r->budget * 100);
+        (double)r->promoted / n, r->promote_low, r->promote_high, detect[0], detect[1], r->bad_mean,
+        r->users * 100, took[0], took[1], r->budget * 100);
     if (r->capacity.known)
         strbuf_addf(out, " %7.0f%% %6.0f%% %6.0fs %9.1f", r->capacity.least * 100,
                     r->runs ? 100 * (double)r->capacity.short_runs / n : 0, r->capacity.short_s,
@@ -279,9 +280,9 @@ void whatif_write_text(struct strbuf *out, const struct whatif_plan *plan,
         rank[ranks - 1].harm += harm_of(&results[i]);
     }
     qsort(rank, ranks, sizeof *rank, by_harm);
-    strbuf_adds(out,
-                "      rps   errors release P(rollback) [95 %]         exact  P(promote)  detected "
-                "   p90  bad reqs   users promoted    p90  budget");
+    strbuf_adds(out, "      rps   errors release P(rollback) [95 %]         exact  P(promote) [95 "
+                     "%]        detected "
+                     "   p90  bad reqs   users promoted    p90  budget");
     strbuf_adds(out, count > 0 && results[0].capacity.known ? " capacity  short    for      over\n"
                                                             : "\n");
     for (size_t k = 0; k < ranks; k++) {

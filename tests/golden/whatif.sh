@@ -40,6 +40,12 @@ few=(tune docs/whatif/gloo.yaml --runs 400 --max-false-rollback 2% --set analysi
 expect 1 'requests per second one does' "${few[@]}" --rps 0.05
 expect 1 'more traffic does not help' "${few[@]}" --rps 30000 --max-duration 1s
 expect 2 'ERRORS@CHANCE' "${few[@]}" --catch 5%
+# the primary must hold when traffic returns: a smaller maxWeight, not another threshold, is the answer
+hold=(tune docs/whatif/istio.yaml --rps 100 --runs 400 --set analysis.maxWeight=20,50 --pods 3..30 --pod-rps 10 --pod-load 1 --scale-down-after 0s)
+expect 0 'maxWeight: 20' "${hold[@]}" --min-capacity 80%
+expect 0 '# the primary can serve 80% of its load' "${hold[@]}" --min-capacity 80%
+expect 1 'more traffic does not help' "${hold[@]}" --min-capacity 95%
+expect 2 'needs --pods' tune docs/whatif/istio.yaml --min-capacity 90%
 
 "$coalmine" diff docs/whatif/gloo.yaml docs/whatif/nginx.yaml --runs 2000 >"$work/diff.md" || fail "diff: exit $?"
 grep -q '^| 20 | 5 % | bad | 100.0 % | 0.0 % | 1m10s → \*\*2m00s\*\* |' "$work/diff.md" || fail "diff: $(cat "$work/diff.md")"
