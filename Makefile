@@ -271,6 +271,7 @@ UNIT_TESTS += \
 
 # ---- what-if -----------------------------------------------------------------------------------------------
 WHATIF_SRCS := \
+	adapters/whatif/database.c \
 	adapters/whatif/histogram.c \
 	adapters/whatif/source.c \
 	adapters/whatif/sweep.c \
@@ -421,6 +422,7 @@ BENCHES := \
 
 FUZZ_TARGETS += \
 	tests/fuzz/fuzz_csv.c \
+	tests/fuzz/fuzz_merge.c \
 	tests/fuzz/fuzz_openmetrics.c \
 	tests/fuzz/fuzz_scenario.c \
 	tests/fuzz/fuzz_series.c

@@ -1,10 +1,10 @@
--- The tables of a Coalmine database: what happened in each run, row by row. Written by `coalmine simulate --db`;
--- explained in docs/reference/sqlite.md. Version: PRAGMA user_version.
+-- The tables of a Coalmine database: what happened in each run, row by row, and sweeps. Written by `coalmine simulate
+-- --db` and `coalmine sweep --db`; explained in docs/reference/sqlite.md. Version: PRAGMA user_version.
 --
 -- Every row carries (run, seq): seq counts up through all tables of a run, so a UNION ordered by seq is the
 -- order of events. Times are milliseconds; subtract runs.epoch_ms to count from the start of the run.
 
-CREATE TABLE runs (
+CREATE TABLE IF NOT EXISTS runs (
     run INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     file TEXT,
@@ -17,7 +17,7 @@ CREATE TABLE runs (
     version TEXT NOT NULL
 );
 
-CREATE TABLE canaries (
+CREATE TABLE IF NOT EXISTS canaries (
     run INTEGER NOT NULL,
     canary INTEGER NOT NULL,
     namespace TEXT NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE canaries (
     PRIMARY KEY (run, canary)
 ) WITHOUT ROWID;
 
-CREATE TABLE rollouts (
+CREATE TABLE IF NOT EXISTS rollouts (
     run INTEGER NOT NULL,
     canary INTEGER NOT NULL,
     rollout INTEGER NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE rollouts (
     PRIMARY KEY (run, canary, rollout)
 ) WITHOUT ROWID;
 
-CREATE TABLE ticks (
+CREATE TABLE IF NOT EXISTS ticks (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -60,7 +60,7 @@ CREATE TABLE ticks (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE checks (
+CREATE TABLE IF NOT EXISTS checks (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -86,7 +86,7 @@ CREATE TABLE checks (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE hooks (
+CREATE TABLE IF NOT EXISTS hooks (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -104,7 +104,7 @@ CREATE TABLE hooks (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE events (
+CREATE TABLE IF NOT EXISTS events (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -118,7 +118,7 @@ CREATE TABLE events (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE alerts (
+CREATE TABLE IF NOT EXISTS alerts (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -131,7 +131,7 @@ CREATE TABLE alerts (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE routes (
+CREATE TABLE IF NOT EXISTS routes (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -146,7 +146,7 @@ CREATE TABLE routes (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE effects (
+CREATE TABLE IF NOT EXISTS effects (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -160,7 +160,7 @@ CREATE TABLE effects (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE status (
+CREATE TABLE IF NOT EXISTS status (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -183,7 +183,7 @@ CREATE TABLE status (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE world (
+CREATE TABLE IF NOT EXISTS world (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -194,7 +194,7 @@ CREATE TABLE world (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE outages (
+CREATE TABLE IF NOT EXISTS outages (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -207,7 +207,7 @@ CREATE TABLE outages (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE gauges (
+CREATE TABLE IF NOT EXISTS gauges (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -222,7 +222,7 @@ CREATE TABLE gauges (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE logs (
+CREATE TABLE IF NOT EXISTS logs (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -234,7 +234,7 @@ CREATE TABLE logs (
     PRIMARY KEY (run, seq)
 ) WITHOUT ROWID;
 
-CREATE TABLE asks (
+CREATE TABLE IF NOT EXISTS asks (
     run INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     canary INTEGER NOT NULL,
@@ -267,4 +267,57 @@ CREATE TABLE asks (
     primary_samples BLOB,
     loaded TEXT,
     PRIMARY KEY (run, seq)
+) WITHOUT ROWID;
+
+-- What `coalmine sweep --db` and `coalmine merge --db` write: one row per sweep, one per cell of its grid.
+-- settings is JSON: the fields below .spec that the cell sets, by their paths.
+CREATE TABLE IF NOT EXISTS sweeps (
+    sweep INTEGER PRIMARY KEY,
+    canary TEXT NOT NULL,
+    version TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    cells INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS sweep_cells (
+    sweep INTEGER NOT NULL,
+    cell INTEGER NOT NULL,
+    settings TEXT NOT NULL,
+    rps REAL NOT NULL,
+    error_rate REAL NOT NULL,
+    release TEXT NOT NULL,
+    runs INTEGER NOT NULL,
+    rolled_back INTEGER NOT NULL,
+    promoted INTEGER NOT NULL,
+    unfinished INTEGER NOT NULL,
+    rollback_low REAL,
+    rollback_high REAL,
+    rollback_exact REAL,
+    exact_flaw TEXT,
+    promote_low REAL,
+    promote_high REAL,
+    detection_median_s REAL,
+    detection_p90_s REAL,
+    rollback_median_s REAL,
+    rollback_p90_s REAL,
+    duration_median_s REAL,
+    duration_p90_s REAL,
+    bad_requests REAL,
+    bad_requests_rolled_back REAL,
+    canary_requests REAL,
+    users_exposed REAL,
+    error_budget REAL,
+    PRIMARY KEY (sweep, cell)
+) WITHOUT ROWID;
+
+-- With --fan: in how many runs of a cell the new version had this share of the traffic after this tick
+-- (rolled back: 0; from the promotion on: 100).
+CREATE TABLE IF NOT EXISTS sweep_weights (
+    sweep INTEGER NOT NULL,
+    cell INTEGER NOT NULL,
+    tick INTEGER NOT NULL,
+    at_s REAL NOT NULL,
+    weight INTEGER NOT NULL,
+    runs INTEGER NOT NULL,
+    PRIMARY KEY (sweep, cell, tick, weight)
 ) WITHOUT ROWID;

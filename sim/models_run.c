@@ -653,6 +653,14 @@ static void begin_run(struct run *r, uint32_t number)
     memset(r->sums, 0, (r->c->bucket_count + 1) * sizeof *r->sums);
 }
 
+/* Percent of the traffic that meets the new version: from the promotion on, the primary is it. */
+static size_t new_share(const struct policy_state *s)
+{
+    if (s->phase == PHASE_PROMOTING || s->phase == PHASE_FINALISING)
+        return 100;
+    return s->weight < 0 ? 0 : s->weight > 100 ? 100 : (size_t)s->weight;
+}
+
 /* Returns the tick at which the run ended, ticks_max when it did not. */
 static uint32_t play(struct run *r, uint32_t *ret_state, uint64_t *weights, uint32_t *states,
                      uint32_t *symbols)
@@ -673,8 +681,8 @@ static uint32_t play(struct run *r, uint32_t *ret_state, uint64_t *weights, uint
         }
         if (p->states[state].end != END_NONE)
             break;
-        if (weights && p->states[state].weight >= 0 && p->states[state].weight <= 100)
-            weights[(size_t)tick * 101 + (size_t)p->states[state].weight]++;
+        if (weights)
+            weights[(size_t)tick * 101 + new_share(&p->states[state])]++;
         serve(r, state, at_ms);
         if (r->c->model.capacity.pod_rps > 0)
             scale(r, state, at_ms);

@@ -20,7 +20,8 @@ struct whatif_tally {
     uint64_t short_runs, short_ms, over, least, worst;
     uint64_t *back, *promotion; /* [tick]: runs that ended there */
     uint64_t *detection;        /* [ticks]: from the onset to the rollback */
-    uint64_t *weights;          /* [tick * 101 + weight]: runs in force there; NULL = not wanted */
+    uint64_t *weights; /* [tick * 101 + share]: runs under way in which the new version has so many
+                          percent of the traffic after the tick; NULL = not wanted */
     uint32_t ticks_max;
 };
 int whatif_tally_init(struct whatif_tally *t, uint32_t ticks_max, bool weights);

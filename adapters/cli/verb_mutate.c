@@ -77,7 +77,7 @@ static int inject(struct whatif_setup *s, const struct fault *f, struct whatif_r
     grid.rps = &rps;
     grid.errors = &errors;
     grid.rps_count = grid.error_count = 1;
-    return whatif_run_cell(&plan, 0, ret_result, NULL);
+    return whatif_run_cell(&plan, 0, ret_result);
 }
 
 static bool is_must(const struct args *args, const struct fault *f)

@@ -57,27 +57,40 @@ static void progress(void *ctx, size_t done, size_t count)
     fflush(stderr);
 }
 
-static int print(struct whatif_setup *s, const struct args *args,
-                 const struct whatif_result *results, size_t count)
+static int write_db(const char *path, const struct strbuf *json)
 {
-    struct strbuf out = STRBUF_INIT, error = STRBUF_INIT;
+    struct strbuf error = STRBUF_INIT;
     int rc = EXIT_YES;
 
-    if (strcmp(args_get(args, "output", "text"), "json") == 0)
-        whatif_write_json(&out, &s->plan, results, count);
-    else
-        whatif_write_text(&out, &s->plan, results, count);
-    if (out.failed)
+    if (json->failed)
         rc = whatif_failed("sweep", -ENOMEM);
-    else
-        fwrite(strbuf_str(&out), 1, out.len, stdout);
-    if (args_has(args, "db") &&
-        whatif_write_db(args_get(args, "db", ""), &s->plan, results, count, &error) != 0) {
+    else if (whatif_write_db(path, strbuf_str(json), &error) != 0) {
         fprintf(stderr, "coalmine sweep: %s\n", strbuf_str(&error));
         rc = EXIT_WORLD;
     }
-    strbuf_release(&out);
     strbuf_release(&error);
+    return rc;
+}
+
+static int print(struct whatif_setup *s, const struct args *args,
+                 const struct whatif_result *results, size_t count)
+{
+    bool as_json = strcmp(args_get(args, "output", "text"), "json") == 0;
+    struct strbuf json = STRBUF_INIT, text = STRBUF_INIT, *out = as_json ? &json : &text;
+    int rc = EXIT_YES;
+
+    if (as_json || args_has(args, "db"))
+        whatif_write_json(&json, &s->plan, results, count);
+    if (!as_json)
+        whatif_write_text(&text, &s->plan, results, count);
+    if (out->failed)
+        rc = whatif_failed("sweep", -ENOMEM);
+    else
+        fwrite(strbuf_str(out), 1, out->len, stdout);
+    if (rc == EXIT_YES && args_has(args, "db"))
+        rc = write_db(args_get(args, "db", ""), &json);
+    strbuf_release(&json);
+    strbuf_release(&text);
     return rc;
 }
 
@@ -95,6 +108,7 @@ static int sweep(struct whatif_setup *s, const struct args *args)
     if (rc != 0) /* the file is valid by itself: --set is not */
         return rc == -ENOMEM ? EXIT_WORLD : EXIT_USAGE;
     whatif_tell_metrics(s, "sweep");
+    s->plan.fan = args_has(args, "fan");
     if (color_wanted(stderr)) {
         s->plan.progress = progress;
         s->plan.ctx = &last;
@@ -103,7 +117,7 @@ static int sweep(struct whatif_setup *s, const struct args *args)
     if (rc != 0)
         return whatif_failed("sweep", rc);
     rc = print(s, args, results, count);
-    free(results);
+    whatif_results_free(results, count);
     return rc;
 }
 
@@ -159,7 +173,11 @@ const struct verb verb_sweep = {
              .choices = "text|json",
              .fallback = "text",
              .help = "how to print"},
-            {.name = "db", .value = "FILE", .help = "add the cells to a SQLite database"},
+            {.name = "db",
+             .value = "FILE",
+             .help = "add the cells to a SQLite database, for coalmine report"},
+            {.name = "fan",
+             .help = "keep how many rollouts had which weight when: for the fan chart"},
             {.name = "shard",
              .value = "I/N",
              .help = "only every N-th cell, from the I-th; counted from 0"},

@@ -159,7 +159,8 @@ static void open_existing(struct store *s)
     sqlite3_busy_timeout(s->db, BUSY_MS);
     run_sql(s, "BEGIN IMMEDIATE");
     s->in_transaction = s->failed == 0;
-    if (s->failed == 0 && database_kind(s->db) == FILE_EMPTY)
+    /* A file of an older Coalmine gets the tables and views that it does not have. */
+    if (s->failed == 0)
         create_schema(s);
     s->run = query_int(s->db, "SELECT max(run) FROM runs", 0);
 }
@@ -313,6 +314,12 @@ int store_commit(struct store *s)
 const char *store_error(const struct store *s)
 {
     return s->error;
+}
+
+sqlite3 *store_database(struct store *s)
+{
+    ensure_transaction(s);
+    return s->db;
 }
 
 int store_open_read(const char *path, sqlite3 **ret_db, char *reterr, size_t reterr_size)

@@ -56,8 +56,11 @@ void store_put_record(struct store *s, const struct record *record);
 int store_commit(struct store *s);
 const char *store_error(const struct store *s);
 
-/* Open a Coalmine database for reading. As store_open; -ENOENT when there is none. */
+/* The database itself, for rows that are no run's; they stand with store_commit. */
 struct sqlite3;
+struct sqlite3 *store_database(struct store *s);
+
+/* Open a Coalmine database for reading. As store_open; -ENOENT when there is none. */
 int store_open_read(const char *path, struct sqlite3 **ret_db, char *reterr, size_t reterr_size);
 
 #endif

@@ -252,6 +252,7 @@ static int conclude(const struct whatif_plan *plan, size_t cell, const struct re
         conclude_capacity(t, &out->capacity);
     out->allowed_errors = whatif_allowed_errors(&r->canary.spec, &r->options);
     out->bad = r->model.errors > out->allowed_errors || is_slow(r);
+    out->interval_s = (double)interval / 1000;
     out->best_s =
         r->policy.best_ticks > 0 ? (r->policy.best_ticks - 1) * (double)interval / 1000 : 0;
     extra = out->bad_mean;
@@ -340,8 +341,53 @@ static int play_cell(const struct whatif_plan *plan, const struct whatif_case *c
     return rc;
 }
 
+/* Runs that have ended join those under way; returns the last tick at which something changes. */
+static uint32_t count_ended(struct whatif_tally *t)
+{
+    uint64_t back = 0, promoted = 0;
+    uint32_t last = 0;
+
+    for (uint32_t tick = 0; tick < t->ticks_max; tick++) {
+        uint64_t *now = &t->weights[(size_t)tick * 101];
+
+        back += t->back[tick];
+        promoted += t->promotion[tick];
+        now[0] += back;
+        now[100] += promoted;
+        if (tick > 0 && memcmp(now, now - 101, 101 * sizeof *now) != 0)
+            last = tick;
+    }
+    return last;
+}
+
+static int keep_fan(struct whatif_tally *t, struct whatif_result *out)
+{
+    struct strbuf text = STRBUF_INIT;
+    uint32_t last;
+
+    if (!t->weights)
+        return 0;
+    last = count_ended(t);
+    for (uint32_t tick = 0; tick <= last; tick++) {
+        bool first = true;
+
+        strbuf_adds(&text, tick ? ",[" : "[[");
+        for (int share = 0; share <= 100; share++) {
+            uint64_t runs = t->weights[(size_t)tick * 101 + (size_t)share];
+            if (runs == 0)
+                continue;
+            strbuf_addf(&text, "%s[%d,%llu]", first ? "" : ",", share, (unsigned long long)runs);
+            first = false;
+        }
+        strbuf_addc(&text, ']');
+    }
+    strbuf_addc(&text, ']');
+    out->fan = strbuf_detach(&text);
+    return out->fan ? 0 : -ENOMEM;
+}
+
 static int run_cell(const struct whatif_plan *plan, size_t cell, uint32_t threads,
-                    struct whatif_result *ret_result, struct whatif_tally *ret_tally)
+                    struct whatif_result *ret_result)
 {
     struct whatif_tally tally = {0};
     struct ready r;
@@ -349,23 +395,21 @@ static int run_cell(const struct whatif_plan *plan, size_t cell, uint32_t thread
 
     if (rc != 0)
         return rc;
-    rc = whatif_tally_init(&tally, whatif_ticks_max(r.cases), ret_tally != NULL);
+    rc = whatif_tally_init(&tally, whatif_ticks_max(r.cases), plan->fan);
     if (rc == 0)
         rc = play_cell(plan, r.cases, threads, &tally);
     if (rc == 0)
         rc = conclude(plan, cell, &r, &tally, ret_result);
+    if (rc == 0)
+        rc = keep_fan(&tally, ret_result);
     release(&r);
-    if (ret_tally && rc == 0)
-        *ret_tally = tally;
-    else
-        whatif_tally_release(&tally);
+    whatif_tally_release(&tally);
     return rc;
 }
 
-int whatif_run_cell(const struct whatif_plan *plan, size_t cell, struct whatif_result *ret_result,
-                    struct whatif_tally *ret_tally)
+int whatif_run_cell(const struct whatif_plan *plan, size_t cell, struct whatif_result *ret_result)
 {
-    return run_cell(plan, cell, plan->threads ? plan->threads : 1, ret_result, ret_tally);
+    return run_cell(plan, cell, plan->threads ? plan->threads : 1, ret_result);
 }
 
 /* ---- the sweep
@@ -393,7 +437,7 @@ static void *sweep_work(void *ctx)
         if (stop)
             return NULL;
         int rc = run_cell(s->plan, i * s->plan->shard_count + s->plan->shard, s->threads_per_cell,
-                          &s->results[i], NULL);
+                          &s->results[i]);
         pthread_mutex_lock(&s->lock);
         s->done++;
         if (rc != 0 && s->rc == 0)
@@ -432,10 +476,17 @@ int whatif_run(const struct whatif_plan *plan, struct whatif_result **ret_result
     free(others);
     pthread_mutex_destroy(&s.lock);
     if (s.rc != 0) {
-        free(s.results);
+        whatif_results_free(s.results, s.count);
         return s.rc;
     }
     *ret_results = s.results;
     *ret_count = s.count;
     return 0;
+}
+
+void whatif_results_free(struct whatif_result *results, size_t count)
+{
+    for (size_t i = 0; results && i < count; i++)
+        free(results[i].fan);
+    free(results);
 }

@@ -98,6 +98,11 @@ struct whatif_result {
     double budget; /* share of the month's error budget that the extra failures cost */
     double allowed_errors, best_s; /* best_s: shortest time to promote, 0 = never */
     bool bad;                      /* the release is bad: a promotion is a miss */
+    /* With plan.fan, else NULL: JSON, for each tick until nothing changes any more the pairs of a
+     * share of the traffic, in percent, and the runs in which the new version has it. Runs that have
+     * ended are counted on: rolled back with 0, promoted with 100. */
+    char *fan;
+    double interval_s;
 };
 
 struct whatif_plan {
@@ -109,18 +114,19 @@ struct whatif_plan {
     uint32_t runs, threads;
     double precision; /* stop when the 95 % interval is narrower on each side; 0 = never */
     double slo;       /* share of requests that must succeed, for the budget */
+    bool fan;                    /* keep the fan of weights of each cell */
     uint32_t shard, shard_count; /* of so many, cells n with n % shard_count == shard */
     void (*progress)(void *ctx, size_t done, size_t count);
     void *ctx;
 };
 /* Every cell's spec must be valid before one run is played. 0 or -EINVAL with `diags`, -ENOMEM. */
 int whatif_check(const struct whatif_plan *plan, struct arena *arena, struct diags *diags);
-/* Results in the order of cells; the caller frees the array. 0, -ENOMEM, -E2BIG, -ENOTSUP. */
+/* Results in the order of cells; free with whatif_results_free. 0, -ENOMEM, -E2BIG, -ENOTSUP. */
 int whatif_run(const struct whatif_plan *plan, struct whatif_result **ret_results,
                size_t *ret_count);
-/* One cell alone, with all threads on it. `weights`: also the fan of weights, see whatif_tally. */
-int whatif_run_cell(const struct whatif_plan *plan, size_t cell, struct whatif_result *ret_result,
-                    struct whatif_tally *ret_tally);
+void whatif_results_free(struct whatif_result *results, size_t count);
+/* One cell alone, with all threads on it. */
+int whatif_run_cell(const struct whatif_plan *plan, size_t cell, struct whatif_result *ret_result);
 
 /* ---- output */
 
@@ -128,10 +134,12 @@ void whatif_write_json(struct strbuf *out, const struct whatif_plan *plan,
                        const struct whatif_result *results, size_t count);
 void whatif_write_text(struct strbuf *out, const struct whatif_plan *plan,
                        const struct whatif_result *results, size_t count);
-/* Rows of table sweep_cells; the file is created when it is not there. 0, or a message in `reterr`.
+/*
+ * Add a sweep to a Coalmine database, out of its JSON: so a merged sweep gives the same rows as one
+ * in one piece. The file is created when it is not there. 0; -EINVAL (not the JSON of a sweep) or
+ * another -errno with a message in `reterr`, and nothing of it is in the file.
  */
-int whatif_write_db(const char *path, const struct whatif_plan *plan,
-                    const struct whatif_result *results, size_t count, struct strbuf *reterr);
+int whatif_write_db(const char *path, const char *json, struct strbuf *reterr);
 /* `{"analysis.threshold":5}` of a cell. */
 void whatif_write_set(struct strbuf *out, const struct whatif_grid *g, size_t cell);
 void whatif_add_number(struct strbuf *out,

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <math.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +64,7 @@ static void write_chance(struct strbuf *out, const char *name, uint64_t k, uint6
 {
     const char *flaw = exact_flaw_text(e->flaw);
 
-    strbuf_addf(out, ",\"%s\":{", name);
+    strbuf_addf(out, ",\"%s\":{\"count\":%llu,", name, (unsigned long long)k);
     member(out, "p", n ? (double)k / (double)n : (double)NAN);
     strbuf_addc(out, ',');
     member(out, "low", low);
@@ -105,6 +104,15 @@ static void write_capacity(struct strbuf *out, const struct whatif_result *r)
     strbuf_addc(out, '}');
 }
 
+static void write_fan(struct strbuf *out, const struct whatif_result *r)
+{
+    if (!r->fan)
+        return;
+    strbuf_adds(out, ",\"fan\":{");
+    member(out, "intervalSeconds", r->interval_s);
+    strbuf_addf(out, ",\"ticks\":%s}", r->fan);
+}
+
 static void write_cell(struct strbuf *out, const struct whatif_plan *plan,
                        const struct whatif_result *r)
 {
@@ -140,6 +148,7 @@ static void write_cell(struct strbuf *out, const struct whatif_plan *plan,
     strbuf_addc(out, ',');
     member(out, "errorBudget", r->budget);
     write_capacity(out, r);
+    write_fan(out, r);
     strbuf_addc(out, '}');
 }
 
@@ -299,113 +308,6 @@ void whatif_write_text(struct strbuf *out, const struct whatif_plan *plan,
     free(rank);
 }
 
-/* ---- SQLite
- * --------------------------------------------------------------------------------------------------
- */
-
-static const char schema[] =
-    "CREATE TABLE IF NOT EXISTS sweeps (sweep INTEGER PRIMARY KEY, canary TEXT NOT NULL, "
-    "version TEXT NOT NULL, seed INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS sweep_cells (sweep INTEGER NOT NULL REFERENCES sweeps, "
-    "cell INTEGER NOT NULL, settings TEXT NOT NULL, rps REAL NOT NULL, error_rate REAL NOT NULL, "
-    "release TEXT NOT NULL, runs INTEGER NOT NULL, rolled_back INTEGER NOT NULL, "
-    "promoted INTEGER NOT NULL, unfinished INTEGER NOT NULL, rollback_low REAL, "
-    "rollback_high REAL, rollback_exact REAL, exact_flaw TEXT, promote_low REAL, "
-    "promote_high REAL, detection_median_s REAL, detection_p90_s REAL, duration_median_s REAL, "
-    "duration_p90_s REAL, bad_requests REAL, bad_requests_rolled_back REAL, canary_requests REAL, "
-    "users_exposed REAL, error_budget REAL, PRIMARY KEY (sweep, cell));";
-
-static void bind_real(sqlite3_stmt *st, int column, double value)
-{
-    if (num_is_finite(value))
-        sqlite3_bind_double(st, column, value);
-    else
-        sqlite3_bind_null(st, column);
-}
-
-static void insert_cell(sqlite3_stmt *st, sqlite3_int64 sweep, const struct whatif_plan *plan,
-                        const struct whatif_result *r)
-{
-    size_t axes[WHATIF_AXES_MAX], rps, error;
-    struct strbuf set = STRBUF_INIT;
-    const double reals[] = {r->rollback_low, r->rollback_high,
-                            r->exact.known ? r->exact.rollback : (double)NAN};
-    const double rest[] = {r->promote_low,
-                           r->promote_high,
-                           r->detection.median_s,
-                           r->detection.p90_s,
-                           r->promotion.median_s,
-                           r->promotion.p90_s,
-                           r->bad_mean,
-                           r->bad_back_mean,
-                           r->requests_mean,
-                           r->users,
-                           r->budget};
-
-    whatif_cell_place(plan->grid, r->cell, axes, &rps, &error);
-    whatif_write_set(&set, plan->grid, r->cell);
-    sqlite3_reset(st);
-    sqlite3_bind_int64(st, 1, sweep);
-    sqlite3_bind_int64(st, 2, (sqlite3_int64)r->cell);
-    sqlite3_bind_text(st, 3, strbuf_str(&set), -1, SQLITE_TRANSIENT);
-    bind_real(st, 4, plan->grid->rps[rps]);
-    bind_real(st, 5, plan->grid->errors[error]);
-    sqlite3_bind_text(st, 6, r->bad ? "bad" : "healthy", -1, SQLITE_STATIC);
-    sqlite3_bind_int64(st, 7, (sqlite3_int64)r->runs);
-    sqlite3_bind_int64(st, 8, (sqlite3_int64)r->rolled_back);
-    sqlite3_bind_int64(st, 9, (sqlite3_int64)r->promoted);
-    sqlite3_bind_int64(st, 10, (sqlite3_int64)r->unfinished);
-    for (int i = 0; i < 3; i++)
-        bind_real(st, 11 + i, reals[i]);
-    sqlite3_bind_text(st, 14, exact_flaw_text(r->exact.flaw), -1, SQLITE_STATIC);
-    for (int i = 0; i < 11; i++)
-        bind_real(st, 15 + i, rest[i]);
-    sqlite3_step(st);
-    strbuf_release(&set);
-}
-
-int whatif_write_db(const char *path, const struct whatif_plan *plan,
-                    const struct whatif_result *results, size_t count, struct strbuf *reterr)
-{
-    const char *name = json_str_or(json_get(plan->source->object, "metadata"), "name", "");
-    sqlite3_stmt *st = NULL;
-    sqlite3_int64 sweep = 0; /* the rows of the cells have ids of their own */
-    sqlite3 *db = NULL;
-    int rc = sqlite3_open(path, &db);
-
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db, schema, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v2(db, "INSERT INTO sweeps (canary, version, seed) VALUES (?, ?, ?)",
-                                -1, &st, NULL);
-    if (rc == SQLITE_OK) {
-        sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-        sqlite3_bind_text(st, 2, COALMINE_VERSION, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(st, 3, (sqlite3_int64)plan->seed);
-        sqlite3_step(st);
-        sweep = sqlite3_last_insert_rowid(db);
-        rc = sqlite3_finalize(st);
-        st = NULL;
-    }
-    if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v2(
-            db,
-            "INSERT INTO sweep_cells VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-            "?,?,?,?,?,?)",
-            -1, &st, NULL);
-    for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
-        insert_cell(st, sweep, plan, &results[i]);
-    sqlite3_finalize(st);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-    if (rc != SQLITE_OK)
-        strbuf_addf(reterr, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
-    sqlite3_close(db);
-    return rc == SQLITE_OK ? 0 : -EIO;
-}
-
 /* ---- joining shards
  * ------------------------------------------------------------------------------------------ */
 
@@ -426,9 +328,10 @@ static const char *bad_shard(struct arena *arena, const char *file, const char *
 static const char *read_head(struct arena *arena, const char *file, const char *text,
                              struct shard_text *s)
 {
-    const char *end = strchr(text, '\n'), *shard = NULL, *slash;
+    const char *end = strchr(text, '\n'), *shard = NULL, *slash, *behind;
     struct strbuf whole = STRBUF_INIT;
     cJSON *head = NULL;
+    bool has_shard, readable;
 
     *s = (struct shard_text){.file = file, .head = text, .shards = 1};
     if (end) {
@@ -447,11 +350,15 @@ static const char *read_head(struct arena *arena, const char *file, const char *
     if (slash && (!num_parse_int(shard, (size_t)(slash - shard), &s->shard) ||
                   !num_parse_int(slash + 1, strlen(slash + 1), &s->shards)))
         slash = NULL;
+    has_shard = shard != NULL;
+    readable = slash && s->shard >= 0 && s->shard < s->shards;
     json_free(head);
-    if (shard && !slash)
+    if (has_shard && !readable)
         return bad_shard(arena, file, "cannot read which shard this is");
-    s->head_len =
-        (size_t)((shard ? strstr(text, ",\"shard\":") : strstr(text, ",\"cells\":[")) - text);
+    behind = strstr(text, has_shard ? ",\"shard\":" : ",\"cells\":[");
+    if (!behind || behind > end)
+        return bad_shard(arena, file, "not the JSON of a sweep");
+    s->head_len = (size_t)(behind - text);
     s->at = end + 1;
     return NULL;
 }
@@ -497,7 +404,12 @@ const char *whatif_merge(struct strbuf *out, struct arena *arena, const char *co
         if (!from || strncmp(from->at, want, (size_t)len) != 0)
             return arena_printf(arena, "%s: cell %lld is missing", from ? from->file : files[0],
                                 (long long)cell);
-        strbuf_add(out, from->at, from->at[line - 1] == ',' ? line - 1 : line);
+        size_t bare = from->at[line - 1] == ',' ? line - 1 : line;
+        cJSON *read = json_parse(from->at, bare, NULL);
+        json_free(read);
+        if (!read)
+            return arena_printf(arena, "%s: cell %lld is no JSON", from->file, (long long)cell);
+        strbuf_add(out, from->at, bare);
         strbuf_adds(out, cell + 1 < s[0].cells ? ",\n" : "\n");
         from->at += line + (from->at[line] == '\n');
     }

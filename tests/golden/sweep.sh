@@ -122,13 +122,59 @@ if command -v sqlite3 >/dev/null; then
     rows=$(sqlite3 "$work/w.db" 'SELECT sweep, count(*), sum(runs), min(cell), max(cell) FROM sweep_cells GROUP BY sweep ORDER BY sweep' | tr '\n' ' ')
     [ "$rows" = '1|8|4000|0|7 2|8|4000|0|7 ' ] || fail "db: rows $rows"
 fi
-if command -v sqlite3 >/dev/null && command -v gnuplot >/dev/null; then
-    draw() { # OUT ARGUMENTS: a picture without a warning
-        said=$(gnuplot -e "$2" "reports/$3" 2>&1) && [ -z "$said" ] && [ "$(head -c 4 "$1" | tail -c 3)" = PNG ] || fail "$3: $said"
-    }
-    "$coalmine" sweep docs/whatif/gloo.yaml --set analysis.threshold=2,5 --set analysis.stepWeight=5,10 --rps 1,5 --error-rate 0.001,0.005,0.05 \
-        --runs 200 --db "$work/p.db" >/dev/null || fail "pictures: exit $?"
-    draw "$work/c.png" "db='$work/p.db'; out='$work/c.png'" operating-curve.gp
-    draw "$work/h.png" "db='$work/p.db'; out='$work/h.png'; x='analysis.threshold'; y='analysis.stepWeight'; rps=5; errors=0.005" heat-map.gp
-fi
+
+# ---- the database: the same bytes in one piece, by more threads, in shards ----
+sql() { sqlite3 -separator ' ' "$1" "$2"; }
+same() { # WHAT GOT WANTED
+    [ "$2" = "$3" ] || fail "$1: got"$'\n'"$2"$'\n'"wanted"$'\n'"$3"
+}
+grid=(docs/whatif/gloo.yaml --set analysis.threshold=2,5,10 --set analysis.interval=10s,1m --rps 1,5
+    --error-rate 0.001,0.005,0.02,0.05 --runs 700 --fan)
+"$coalmine" sweep "${grid[@]}" --threads 1 --db "$work/g.db" >/dev/null || fail "sweep: exit $?"
+"$coalmine" sweep "${grid[@]}" --threads 3 --db "$work/g3.db" >/dev/null || fail "sweep: exit $?"
+cmp "$work/g.db" "$work/g3.db" || fail '3 threads: another database'
+for i in 0 1 2; do "$coalmine" sweep "${grid[@]}" --shard $i/3 --output json >"$work/s$i" || fail "shard: exit $?"; done
+"$coalmine" merge "$work"/s[012] --db "$work/m.db" >"$work/out" || fail "merge --db: exit $?"
+cmp "$work/g.db" "$work/m.db" || fail 'merged: another database'
+[ -s "$work/out" ] && fail 'merge --db printed'
+
+# ---- rows that add up ----
+same 'cells' "$(sql "$work/g.db" 'SELECT count(*), cells FROM sweep_cells JOIN sweeps USING (sweep)')" '48 48'
+same 'runs after each tick' "$(sql "$work/g.db" 'SELECT DISTINCT runs FROM sweep_fan')" 700
+# after the last tick every run has ended: promoted ones have all the traffic, the others none
+same 'ends' "$(sql "$work/g.db" 'SELECT count(*) FROM sweep_cells c WHERE
+    rolled_back <> (SELECT total(runs) FROM sweep_weights w WHERE w.cell = c.cell AND weight = 0 AND tick = (SELECT max(tick) FROM sweep_weights x WHERE x.cell = c.cell))
+    OR promoted <> (SELECT total(runs) FROM sweep_weights w WHERE w.cell = c.cell AND weight = 100 AND tick = (SELECT max(tick) FROM sweep_weights x WHERE x.cell = c.cell))')" 0
+same 'the first tick' "$(sql "$work/g.db" 'SELECT DISTINCT tick, at_s, p10, p90 FROM sweep_fan WHERE tick = 0')" '0 0.0 0 0'
+# where nothing can fail all runs climb the ladder that explain prints
+"$coalmine" sweep docs/whatif/gloo.yaml --rps 1000 --error-rate 0 --runs 10 --fan --db "$work/ladder.db" >/dev/null || fail "sweep: exit $?"
+same 'the ladder' "$(sql "$work/ladder.db" "SELECT group_concat(CAST(at_s AS INTEGER) || 's' || median) FROM sweep_fan WHERE p10 = p90")" \
+    '0s0,10s5,20s10,30s15,40s20,50s25,60s30,70s35,80s40,90s45,100s50,110s100'
+# quantiles by another way: the runs one by one, in order
+same 'quantiles' "$(sql "$work/g.db" 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 700),
+    one AS (SELECT cell, tick, weight, row_number() OVER (PARTITION BY cell, tick ORDER BY weight) AS place FROM sweep_weights JOIN n ON i <= runs),
+    q AS (SELECT cell, tick, total(iif(place = 70, weight, 0)) AS p10, total(iif(place = 350, weight, 0)) AS median, total(iif(place = 630, weight, 0)) AS p90 FROM one GROUP BY cell, tick)
+    SELECT count(*), total(q.p10 <> f.p10 OR q.median <> f.median OR q.p90 <> f.p90) FROM q JOIN sweep_fan f USING (cell, tick)' | sed 's/^[1-9][0-9]* /some /')" 'some 0.0'
+# the front by its definition: nobody has as few false rollbacks and as few failed requests, and less of one
+same 'front' "$(sql "$work/g.db" 'SELECT healthy_cell, bad_cell FROM sweep_front WHERE front_bad_requests ORDER BY 1, 2')" \
+    "$(sql "$work/g.db" 'WITH g AS (SELECT * FROM sweep_policies WHERE miss <= 0.05) SELECT healthy_cell, bad_cell FROM g p WHERE NOT EXISTS (
+        SELECT 1 FROM g q WHERE q.rps = p.rps AND q.healthy_error_rate = p.healthy_error_rate AND q.bad_error_rate = p.bad_error_rate
+        AND q.false_rollback <= p.false_rollback AND q.bad_requests <= p.bad_requests
+        AND (q.false_rollback < p.false_rollback OR q.bad_requests < p.bad_requests)) ORDER BY 1, 2')"
+# the ranking is the order of the printed table
+same 'ranking' "$(sql "$work/g.db" "SELECT settings FROM sweep_ranking ORDER BY rank")" \
+    "$("$coalmine" sweep "${grid[@]}" | sed -n 's/^[0-9]*\. //p')"
+
+# shards that are not what they say: the database stays as it was
+got=$("$coalmine" merge "$work"/s[01] --db "$work/g.db" 2>&1)
+[ $? -eq 3 ] && [[ $got == *'2 of 3 shards'* ]] && cmp "$work/g.db" "$work/m.db" || fail "merge of two of three: $got"
+sed 's/"release":"[a-z]*",//' "$work/s0" >"$work/t0"
+got=$("$coalmine" merge "$work"/t0 "$work"/s[12] --db "$work/g.db" 2>&1)
+[ $? -eq 3 ] && [[ $got == *'not the JSON of a sweep'* ]] && cmp "$work/g.db" "$work/m.db" || fail "merge of a broken shard: $got"
+sed 's/"release":"[a-z]*"//' "$work/s0" >"$work/t0"
+got=$("$coalmine" merge "$work"/t0 "$work"/s[12] 2>&1)
+[ $? -eq 3 ] && [[ $got == *'cell 0 is no JSON'* ]] || fail "merge of what is no JSON: $got"
+echo text >"$work/foreign.db"
+got=$("$coalmine" merge "$work"/s[012] --db "$work/foreign.db" 2>&1)
+[ $? -eq 4 ] && [ "$(cat "$work/foreign.db")" = text ] || fail "merge into another file: $got"
 exit $failed
