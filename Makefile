@@ -71,6 +71,7 @@ MANIFEST_SRCS := \
 	adapters/manifest/reader.c \
 	adapters/manifest/scalar.c
 CLI_SRCS := \
+	adapters/cli/gnuplot.c \
 	adapters/cli/main.c \
 	adapters/cli/verb_explain.c \
 	adapters/cli/verb_cluster.c \
@@ -122,9 +123,18 @@ STORE_SRCS := \
 	adapters/replay/replay.c \
 	adapters/replay/whatif.c \
 	adapters/store/flight.c \
-	adapters/store/picture.c \
+	adapters/store/drawing.c \
+	adapters/store/page.c \
+	adapters/store/page_run.c \
+	adapters/store/page_sweep.c \
+	adapters/store/picture_curve.c \
+	adapters/store/picture_fan.c \
+	adapters/store/picture_heatmap.c \
+	adapters/store/picture_pareto.c \
+	adapters/store/picture_timeline.c \
 	adapters/store/rows.c \
-	adapters/store/store.c
+	adapters/store/store.c \
+	adapters/store/sweep.c
 
 METRICS_SRCS := \
 	adapters/hook/hook.c \
@@ -386,6 +396,7 @@ CHECK_SCRIPTS := \
 	tests/golden/render.sh
 CHECK_SCRIPTS += tests/golden/sweep.sh tests/golden/whatif.sh
 CHECK_SCRIPTS += tests/simkube/flight.sh tests/simkube/calls.sh tests/simkube/kubectl.sh
+CHECK_SCRIPTS += tests/golden/pictures.sh tests/web/page.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh
 CHECK_SCRIPTS += tests/cluster/compare_test.sh
@@ -445,10 +456,16 @@ LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 
 all: $(BUILD)/.deps-build $(BUILD)/coalmine $(BUILD)/conformance
 
-deps: ; scripts/deps.sh build check
+deps: ; scripts/deps.sh build check web
 $(BUILD)/.deps-%: scripts/deps.sh
 	@mkdir -p $(@D)
 	@scripts/deps.sh $*
+	@touch $@
+
+# Chromium opens a page in one test, which is skipped without it
+$(BUILD)/.deps-web: scripts/deps.sh
+	@mkdir -p $(@D)
+	@scripts/deps.sh web || echo "no Chromium: tests/web/page.sh will be skipped" >&2
 	@touch $@
 
 $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-build
@@ -459,8 +476,12 @@ $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps-build
 $(BUILD)/gen/%.h: % scripts/embed.sh
 	@mkdir -p $(@D)
 	@scripts/embed.sh $(subst .,_,$(subst -,_,$(notdir $*))) $* >$@
-$(call obj,adapters/store/picture.c): $(BUILD)/gen/reports/timeline.gp.h
 $(call obj,adapters/store/flight.c tests/fuzz/fuzz_flight.c): $(BUILD)/gen/reports/flight.sql.h
+$(foreach picture,timeline curve heatmap pareto fan,\
+    $(eval $(call obj,adapters/store/picture_$(picture).c): $(BUILD)/gen/reports/$(picture).gp.h))
+$(call obj,adapters/store/page.c): $(BUILD)/gen/reports/page.html.h
+$(call obj,adapters/store/page_run.c): $(BUILD)/gen/reports/page-run.html.h
+$(call obj,adapters/store/page_sweep.c): $(BUILD)/gen/reports/page-sweep.html.h
 $(call obj,adapters/store/store.c): $(BUILD)/gen/reports/schema.sql.h $(BUILD)/gen/reports/views.sql.h
 
 $(BUILD)/gen/embedded_crds.c: $(CRDS) scripts/embed-table.sh
@@ -522,7 +543,7 @@ $(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/repl
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
 
 check: $(BUILD)/conformance $(BUILD)/conformance-adapters $(BUILD)/conformance-routers $(BUILD)/calls
-check: $(BUILD)/.deps-check all $(UNIT_BINS) $(REPLAY_BINS)
+check: $(BUILD)/.deps-check $(BUILD)/.deps-web all $(UNIT_BINS) $(REPLAY_BINS)
 	@BUILD=$(BUILD) tests/run $(UNIT_BINS) $(CHECK_SCRIPTS)
 
 # ---- the same tests under other eyes ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ packages() {
     report) echo gnuplot-nox ;;
     check) echo check sqlite3 jq binutils gnuplot-nox prometheus zlib1g-dev ;;
     fuzz) echo clang libclang-rt-14-dev valgrind ;;
-    web) echo chromium ;;
+    web) echo chromium perl ;;
     *) echo "deps.sh: no group '$1'" >&2; exit 2 ;;
     esac
 }

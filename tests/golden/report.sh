@@ -19,7 +19,7 @@ grep -q 'request-success-rate' bad.svg || fail "bad.svg does not name the metric
 "$coalmine" report run.db -o first.svg 2>err || fail "first run: exit $?"
 grep -q 'this is good: test/podinfo' err || fail "which one it drew: $(cat err)"
 "$coalmine" report run.db --run 2 -o x.svg --keep kept || fail "--keep: exit $?"
-[ -s kept/timeline.gp ] && [ -s kept/traffic.dat ] || fail "--keep left nothing"
+[ -s kept/picture.gp ] && [ -s kept/traffic.dat ] || fail "--keep left nothing"
 # runs without a rollout, without a check, without a value: gnuplot has nothing to draw in some panel
 cat >idle.yaml <<'Y'
 canary: {provider: istio, analysis: {interval: 1m, threshold: 1, stepWeight: 50, maxWeight: 50}}
@@ -46,7 +46,7 @@ expect() { # EXIT TEXT WORDS...
     [ $rc -eq "$want" ] && [[ $got == *"$text"* ]] || fail "report $*: exit $rc, said: $got"
 }
 expect 2 'is missing' run.db
-expect 2 'must end in .png, .svg or .pdf' run.db -o run.gif
+expect 2 'must end in .png, .svg, .pdf or .html' run.db -o run.gif
 expect 3 'No such file' nosuch.db -o run.png
 expect 3 'not a Coalmine database' bad.png -o run.png
 expect 3 'no such run' run.db --run nosuch -o run.png
