@@ -23,11 +23,7 @@ ENGINE_SRCS := \
 	engine/checksum.c \
 	engine/decimal.c \
 	engine/engine.c \
-	engine/gates_analysis.c \
-	engine/gates_end.c \
-	engine/gates_promotion.c \
-	engine/gates_setup.c \
-	engine/gates_start.c \
+	engine/facts.c \
 	engine/judge.c \
 	engine/names.c \
 	engine/num.c \

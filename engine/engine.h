@@ -155,12 +155,14 @@ struct hand {
     uint32_t metric_count, hook_count;
     uint64_t notes; /* made so far; only the first STEP_NOTES_MAX of a step are kept */
     bool quiet;     /* count the notes only */
-    /* The engine's: which row of its table follows which, for each phase. Zero it once. */
-    struct {
-        uint32_t facts;
-        uint8_t next[GATES_MAX];
-    } tables[PHASE_COUNT];
+    /* The engine's: what it knows of the spec it met last. Zero it once, and when that spec
+     * changes in its place. */
+    const struct spec *spec;
+    uint32_t spec_facts;
 };
+/* What the success of an ask with an effect, answered from `hand`, means for later answers. */
+void hand_take_effect(struct hand *hand, struct rollout *r, const struct spec *spec,
+                      enum ask_kind kind);
 /* As engine_begin, going on for as long as the answers are at hand; `hand` is not kept. */
 void engine_run(struct rollout *r, const struct spec *spec, enum tick_kind kind, ms_t now_ms,
                 struct hand *hand, struct step *out);
@@ -173,10 +175,15 @@ void engine_answer(struct rollout *r, const struct spec *spec, const struct answ
  */
 void status_apply(struct status *status, const struct save *save, const struct spec *spec,
                   revision_t target, revision_t configs, ms_t now_ms);
+/* The open save has been answered: r->stored and r->memory are what stands now. */
+void rollout_saved(struct rollout *r, const struct spec *spec, const struct answer *answer);
 /* Status and message of the Promoted condition of a phase. */
 enum condition_status condition_of(enum phase phase);
 const char *condition_status_name(enum condition_status s); /* "True", "False", "Unknown", "" */
 /* 0 Progressing, 2 Failed, 1 anything else: the value of flagger_canary_status. */
-int phase_gauge(enum phase phase);
+static inline int phase_gauge(enum phase phase)
+{
+    return phase == PHASE_PROGRESSING ? 0 : phase == PHASE_FAILED ? 2 : 1;
+}
 
 #endif

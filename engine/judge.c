@@ -236,8 +236,13 @@ static enum verdict look_mann_whitney(const struct judge_spec *j, const struct a
 enum verdict judge_look(struct judge_state *state, const struct judge_spec *judge, bool outside,
                         const struct answer *answer)
 {
+    struct judge_state first;
     uint64_t window;
 
+    if (!state) {
+        memset(&first, 0, sizeof first);
+        state = &first;
+    }
     if (judge->min_samples > 0 && answer->canary_requests < judge->min_samples)
         return VERDICT_WAIT;
     state->looks++;

@@ -11,7 +11,8 @@ enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_WAIT };
 
 /*
  * One look at one metric. `outside` says whether the value broke its bounds. Updates the bounded
- * sums in `state`. Without a judge annotation the verdict is that of the bounds.
+ * sums in `state`; NULL = there is no room for them, each look is the first. Without a judge
+ * annotation the verdict is that of the bounds.
  */
 enum verdict judge_look(struct judge_state *state, const struct judge_spec *judge, bool outside,
                         const struct answer *answer);

@@ -10,14 +10,6 @@ bool num_is_nan(double value)
     return value != value;
 }
 
-bool num_is_finite(double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    return (bits >> 52 & 0x7ff) != 0x7ff;
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';

@@ -33,7 +33,10 @@ void duration_error_text(struct text *t, enum duration_error error, const char *
 #define NS_PER_S 1000000000LL
 
 /* Finite: neither NaN nor an infinity (no libm). */
-bool num_is_finite(double value);
+static inline bool num_is_finite(double value)
+{
+    return value - value == 0; /* infinity less infinity is NaN */
+}
 bool num_is_nan(double value);
 
 #endif

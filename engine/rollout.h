@@ -99,9 +99,6 @@ struct judge_state {
     double log_e; /* ANYTIME: log of the e-value so far */
 };
 
-/* At least the number of rows of the gate table (engine/engine.c). */
-#define GATES_MAX 112
-
 struct rollout {
     struct status stored; /* as last saved, or as last loaded */
     uint32_t memory;      /* enum memory_flag; saved with the status */
@@ -118,17 +115,16 @@ struct rollout {
     struct save saving;   /* the open save */
     int32_t primary, canary; /* weights of the routes as read in this tick */
     int32_t next_primary, next_canary;
-    bool mirrored, next_mirrored;
+    bool mirrored;
     bool observed;      /* this tick observes the duration histogram when it ends */
     bool primary_ready; /* asked and ready in this tick */
     bool reverted;      /* the target went back to the promoted revision */
     bool match;         /* analysis.match counts in this tick */
+    bool next_mirrored;
     int32_t iterations; /* analysis.iterations of this tick */
     ms_t now_ms, began_ms;
     revision_t target, configs_now; /* as read in this tick */
     uint64_t ticks;
-    uint32_t next_facts;     /* the facts that `next` was made for */
-    uint8_t next[GATES_MAX]; /* the row of the table that follows each row */
     struct judge_state judges[JUDGED_METRICS_MAX];
 };
 

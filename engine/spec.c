@@ -70,19 +70,13 @@ static int32_t greatest_step(const struct analysis_spec *a)
     return least(top, WEIGHT_TOTAL);
 }
 
-int32_t spec_max_weight(const struct spec *s)
+int32_t spec_last_listed_weight(const struct spec *s)
 {
     const struct analysis_spec *a = &s->analysis;
 
-    if (a->step_weight_count > 0) {
-        if (spec_deviates(s, DEV_INCREASING_STEPS))
-            return greatest_step(a);
-        return least(a->step_weights[a->step_weight_count - 1], WEIGHT_TOTAL);
-    }
-    if (a->max_weight <= 0)
-        return WEIGHT_TOTAL;
-    return spec_deviates(s, DEV_CLAMP_MAX_WEIGHT) ? least(a->max_weight, WEIGHT_TOTAL)
-                                                  : a->max_weight;
+    if (spec_deviates(s, DEV_INCREASING_STEPS))
+        return greatest_step(a);
+    return least(a->step_weights[a->step_weight_count - 1], WEIGHT_TOTAL);
 }
 
 static bool in_list(const struct analysis_spec *a, int32_t weight, uint32_t *ret_index)
@@ -96,14 +90,12 @@ static bool in_list(const struct analysis_spec *a, int32_t weight, uint32_t *ret
     return false;
 }
 
-int32_t spec_next_step(const struct spec *s, int32_t weight)
+int32_t spec_next_listed_step(const struct spec *s, int32_t weight)
 {
     const struct analysis_spec *a = &s->analysis;
     uint32_t i = 0;
     bool last;
 
-    if (a->step_weight > 0 || a->step_weight_count == 0)
-        return a->step_weight;
     if (weight == WEIGHT_TOTAL)
         return 1; /* any positive value: promotion goes on */
     if (spec_deviates(s, DEV_INCREASING_STEPS)) {

@@ -142,19 +142,40 @@ struct spec {
     deviations_t deviations;
 };
 
-/* Strategy selection: match and iterations > 0 → A/B; iterations > 0 → blue/green; else canary. */
-enum strategy spec_strategy(const struct spec *s);
-const char *strategy_name(enum strategy s); /* "canary", "ab-testing", "blue-green" */
-/* The weight at which promotion starts. */
-int32_t spec_max_weight(const struct spec *s);
-/* By how much the canary weight grows from `weight`; <= 0: no step. */
-int32_t spec_next_step(const struct spec *s, int32_t weight);
-/* Is an alert of this severity sent to the n-th entry of analysis.alerts? */
-bool spec_alert_wanted(const struct spec *s, uint32_t alert_index, enum alert_severity severity);
 static inline bool spec_deviates(const struct spec *s, enum deviation d)
 {
     return (s->deviations >> d & 1) != 0;
 }
+
+/* Strategy selection: match and iterations > 0 → A/B; iterations > 0 → blue/green; else canary. */
+enum strategy spec_strategy(const struct spec *s);
+const char *strategy_name(enum strategy s); /* "canary", "ab-testing", "blue-green" */
+
+int32_t spec_last_listed_weight(const struct spec *s); /* of stepWeights */
+/* The weight at which promotion starts. */
+static inline int32_t spec_max_weight(const struct spec *s)
+{
+    const struct analysis_spec *a = &s->analysis;
+
+    if (a->step_weight_count > 0)
+        return spec_last_listed_weight(s);
+    if (a->max_weight <= 0 ||
+        (a->max_weight > WEIGHT_TOTAL && spec_deviates(s, DEV_CLAMP_MAX_WEIGHT)))
+        return WEIGHT_TOTAL;
+    return a->max_weight;
+}
+int32_t spec_next_listed_step(const struct spec *s, int32_t weight); /* of stepWeights */
+/* By how much the canary weight grows from `weight`; <= 0: no step. */
+static inline int32_t spec_next_step(const struct spec *s, int32_t weight)
+{
+    const struct analysis_spec *a = &s->analysis;
+
+    if (a->step_weight > 0 || a->step_weight_count == 0)
+        return a->step_weight;
+    return spec_next_listed_step(s, weight);
+}
+/* Is an alert of this severity sent to the n-th entry of analysis.alerts? */
+bool spec_alert_wanted(const struct spec *s, uint32_t alert_index, enum alert_severity severity);
 /* Which checks a metric takes part in: bit n for the n-th of enum metric_ask (engine/engine.h). */
 #define METRIC_CHECKS 0x0fu
 #define METRIC_CHECKS_KNOWN 0x80u

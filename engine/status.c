@@ -1,6 +1,4 @@
 /* The status and what each write makes of it. docs/engine/semantics.md §1.2, §1.4 */
-#include <string.h>
-
 #include "engine/engine.h"
 
 enum condition_status condition_of(enum phase phase)
@@ -24,11 +22,6 @@ enum condition_status condition_of(enum phase phase)
         break;
     }
     return CONDITION_UNKNOWN;
-}
-
-int phase_gauge(enum phase phase)
-{
-    return phase == PHASE_PROGRESSING ? 0 : phase == PHASE_FAILED ? 2 : 1;
 }
 
 static void set_condition(struct status *status, enum phase phase, ms_t now_ms)
@@ -96,4 +89,24 @@ void status_apply(struct status *status, const struct save *save, const struct s
         break;
     }
     status->transition_ms = now_ms;
+}
+
+void rollout_saved(struct rollout *r, const struct spec *spec, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return;
+    status_apply(&r->stored, &r->saving, spec, a->target, a->configs, r->now_ms);
+    r->memory = r->saving.memory;
+}
+
+void hand_take_effect(struct hand *hand, struct rollout *r, const struct spec *spec,
+                      enum ask_kind kind)
+{
+    if (kind == ASK_SAVE) {
+        rollout_saved(r, spec, &hand->ok);
+    } else if (kind == ASK_ROUTES_SET) {
+        hand->ok.primary = r->next_primary;
+        hand->ok.canary = r->next_canary;
+        hand->ok.mirrored = r->next_mirrored;
+    }
 }

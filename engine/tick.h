@@ -14,12 +14,13 @@ struct tick {
     struct rollout *r;
     const struct spec *s;
     struct step *out;
-    struct hand *hand;   /* answers at hand, or NULL */
-    const uint8_t *next; /* the row that follows each row */
+    struct hand *hand; /* answers at hand, or NULL */
+    uint32_t at_hand;  /* the kinds of asks that they answer */
+    uint64_t *counter; /* notes are counted here and nowhere kept, or NULL */
 };
 
-/* Work out the facts of this tick, and with them which rows apply (engine/engine.c). */
-void tick_set_facts(struct tick *t);
+/* Work out the facts of this tick, which say what rows apply (engine/engine.c). */
+static void tick_set_facts(struct tick *t);
 static inline bool has(const struct tick *t, uint32_t fact)
 {
     return (t->r->facts & fact) != 0;
@@ -60,10 +61,12 @@ static inline struct note *add_note(struct tick *t, enum note_kind kind, unsigne
 {
     struct note *n;
 
+    if (t->counter) {
+        ++*t->counter;
+        return &t->out->notes[0];
+    }
     if (t->hand) {
         t->hand->notes++;
-        if (t->hand->quiet)
-            return &t->out->notes[0];
         if (t->out->note_count == STEP_NOTES_MAX)
             t->out->note_count--;
     }
@@ -154,6 +157,10 @@ static inline flow_t raw(struct tick *t, const struct answer *a)
 
 /* ---- asks ---- */
 
+/*
+ * Write an ask whose arguments are nowhere but here. Which kind a row asks stands in the table; one
+ * without arguments, and those that the rollout holds, are written when it goes out.
+ */
 static inline struct ask *ask(struct tick *t, enum ask_kind kind)
 {
     struct ask *q = &t->out->ask;
@@ -163,19 +170,8 @@ static inline struct ask *ask(struct tick *t, enum ask_kind kind)
     return q;
 }
 
-static inline flow_t just_ask(struct tick *t, enum ask_kind kind)
-{
-    ask(t, kind);
-    return ASKED;
-}
-
 static inline flow_t ask_routes(struct tick *t, int32_t primary, int32_t canary, bool mirror)
 {
-    struct ask *q = ask(t, ASK_ROUTES_SET);
-
-    q->primary = (int16_t)primary;
-    q->canary = (int16_t)canary;
-    q->flag = mirror;
     t->r->next_primary = primary;
     t->r->next_canary = canary;
     t->r->next_mirrored = mirror;
@@ -192,12 +188,6 @@ static inline struct save *start_save(struct tick *t, enum save_op op)
     return save;
 }
 
-static inline flow_t ask_save(struct tick *t)
-{
-    ask(t, ASK_SAVE)->save = t->r->saving;
-    return ASKED;
-}
-
 static inline flow_t save_sync(struct tick *t, enum phase phase, int32_t weight, int32_t failed,
                                int32_t iterations)
 {
@@ -207,7 +197,7 @@ static inline flow_t save_sync(struct tick *t, enum phase phase, int32_t weight,
     save->weight = weight;
     save->failed_checks = failed;
     save->iterations = iterations;
-    return ask_save(t);
+    return ASKED;
 }
 
 /* As save_sync, for the end of a rollout: of the memory only `kept` outlives it, once it is stored.
@@ -216,7 +206,7 @@ static inline flow_t save_end(struct tick *t, enum phase phase, int32_t weight, 
 {
     save_sync(t, phase, weight, 0, 0);
     t->r->saving.memory &= MEMORY_PAUSED | kept;
-    return ask_save(t);
+    return ASKED;
 }
 
 static inline flow_t save_phase(struct tick *t, enum phase phase)
@@ -226,13 +216,19 @@ static inline flow_t save_phase(struct tick *t, enum phase phase)
     save->phase = (uint8_t)phase;
     if (phase == PHASE_WAITING_PROMOTION)
         save->iterations = t->r->iterations - 1;
-    return ask_save(t);
+    return ASKED;
+}
+
+static inline flow_t save_weight(struct tick *t, int32_t weight)
+{
+    start_save(t, SAVE_WEIGHT)->weight = weight;
+    return ASKED;
 }
 
 static inline flow_t save_iterations(struct tick *t, int32_t iterations)
 {
     start_save(t, SAVE_ITERATIONS)->iterations = iterations;
-    return ask_save(t);
+    return ASKED;
 }
 
 /* ---- hooks ---- */

@@ -20,6 +20,7 @@ struct world {
     uint8_t hook_outcome;
     uint8_t raw_phase; /* payload phase of the last error event */
     ms_t now;
+    uint64_t notes; /* so far */
     char log[8192];
 };
 
@@ -31,6 +32,7 @@ static void say(struct world *w, const char *text)
 
 static void note_events(struct world *w)
 {
+    w->notes += w->step.note_count;
     for (uint32_t i = 0; i < w->step.note_count; i++) {
         const struct note *n = &w->step.notes[i];
         if (n->kind == NOTE_EVENT)
@@ -368,30 +370,93 @@ START_TEST(any_answer_to_any_ask_leads_somewhere)
 }
 END_TEST
 
+/* One spec for each group of rows that a spec can leave out, or walk. */
+enum { SPEC_VARIANTS = 10 };
+static void vary_spec(struct world *w, int variant)
+{
+    struct spec *s = &w->spec;
+
+    s->analysis.metrics = &w->metric;
+    s->analysis.hooks = w->hooks;
+    s->analysis.hook_count = variant == 1 || variant == 2 || variant == 3 ? 2 : 0;
+    w->hooks[0].type = variant == 1 ? HOOK_ROLLOUT : HOOK_CONFIRM_TRAFFIC_INCREASE;
+    w->hooks[1].type = variant == 1 ? HOOK_PRE_ROLLOUT : HOOK_CONFIRM_PROMOTION;
+    if (variant == 3) {
+        w->hooks[0].type = HOOK_ROLLBACK; /* says yes: nothing is ever promoted */
+        w->hooks[1].type = HOOK_POST_ROLLOUT;
+    }
+    s->analysis.iterations = variant == 4 || variant == 5 ? 3 : 0;
+    s->analysis.match_count = variant == 4;
+    s->skip_analysis = variant == 6;
+    s->has_autoscaler = s->tracks_configs = variant == 7;
+    if (variant == 8) {
+        w->metric.name = "custom";
+        w->metric.template_name = "custom";
+    }
+    if (variant == 9)
+        s->deviations = PROFILE_FLAGGER_1_44;
+}
+
+/* As tick(), but what `hand` has is answered from there. */
+static void tick_at_hand(struct world *w, struct hand *hand)
+{
+    w->now += 60000;
+    hand->ok.target = w->target;
+    engine_run(&w->rollout, &w->spec, TICK_ANALYSIS, w->now, hand, &w->step);
+    w->primary = hand->ok.primary;
+    w->canary = hand->ok.canary;
+    while (w->step.ask.kind != ASK_DONE) {
+        struct answer a = answer_for(w);
+        if (w->step.ask.kind == ASK_METRIC) {
+            ck_assert_uint_eq(w->step.ask.index, 0);
+            ck_assert_uint_eq(w->step.ask.metric,
+                              w->metric.template_name ? METRIC_TEMPLATE : METRIC_RATE);
+        }
+        engine_answer(&w->rollout, &w->spec, &a, &w->step);
+        w->notes += w->step.note_count;
+    }
+    hand->ok.primary = w->primary;
+    hand->ok.canary = w->canary;
+}
+
 START_TEST(answers_at_hand_decide_as_stepping_does)
 {
-    struct world other = world;
+    static const uint32_t not_at_hand[] = {0,
+                                           0,
+                                           1u << ASK_METRIC,
+                                           1u << ASK_SAVE,
+                                           1u << ASK_ROUTES_SET,
+                                           1u << ASK_HOOK,
+                                           1u << ASK_SERVICES,
+                                           1u << ASK_LOAD};
+    struct world other;
     struct answer value;
     struct hand hand;
-    struct step step;
+    int ways = sizeof not_at_hand / sizeof not_at_hand[0];
+    int way = _i % ways;
 
+    vary_spec(&world, _i / ways);
+    other = world;
+    vary_spec(&other, _i / ways);
     memset(&value, 0, sizeof value);
     memset(&hand, 0, sizeof hand);
-    other.spec.analysis.metrics = &other.metric;
-    hand.kinds = UINT32_MAX;
+    hand.kinds = ~not_at_hand[way];
+    hand.quiet = way == 0;
     hand.ok.primary = 100;
     hand.metrics = &value;
     hand.metric_count = 1;
     for (int i = 0; i < 40; i++) {
-        world.target = hand.ok.target = i < 2 ? 1 : i < 15 ? 2 : 3;
-        world.value = value.value = i % 7 == 3 ? 50 : 100;
+        world.target = other.target = i < 2 ? 1 : i < 15 ? 2 : 3;
+        world.value = other.value = value.value = i % 7 == 3 ? 50 : 100;
         tick(&world);
-        engine_run(&other.rollout, &other.spec, TICK_ANALYSIS, world.now, &hand, &step);
-        ck_assert_int_eq(step.ask.kind, ASK_DONE);
+        tick_at_hand(&other, &hand);
         ck_assert_mem_eq(&other.rollout.stored, &world.rollout.stored, sizeof world.rollout.stored);
-        ck_assert_int_eq(hand.ok.canary, world.canary);
+        ck_assert_uint_eq(other.rollout.memory, world.rollout.memory);
+        ck_assert_int_eq(other.canary, world.canary);
+        ck_assert_int_eq(other.primary, world.primary);
+        ck_assert_uint_eq(hand.notes + other.notes, world.notes);
     }
-    ck_assert_uint_gt(hand.notes, 40);
+    ck_assert_uint_gt(world.notes, 40);
 }
 END_TEST
 
@@ -500,7 +565,7 @@ int main(void)
     tcase_add_test(tc, what_cannot_be_stored_is_said_as_flagger_says_it);
     tcase_add_test(tc, time_that_goes_back_is_no_time);
     tcase_add_loop_test(tc, any_answer_to_any_ask_leads_somewhere, 0, 8);
-    tcase_add_test(tc, answers_at_hand_decide_as_stepping_does);
+    tcase_add_loop_test(tc, answers_at_hand_decide_as_stepping_does, 0, 8 * SPEC_VARIANTS);
     tcase_add_test(tc, each_deviation_of_step_weights_stands_alone);
     tcase_add_test(tc, a_revert_after_a_failed_promotion_needs_no_other_deviation);
     tcase_add_test(tc, a_promotion_without_any_weight_left_gives_it_to_the_primary);

@@ -664,7 +664,7 @@ END_TEST
 /* ---- the code ----------------------------------------------------------------------------------
  */
 
-/* Every byte of the state but the links of the table and its padding is in the record. */
+/* Every byte of the state but its padding is in the record. */
 START_TEST(all_of_the_state_is_recorded)
 {
     struct rollout r;
@@ -674,8 +674,6 @@ START_TEST(all_of_the_state_is_recorded)
         struct strbuf zero = STRBUF_INIT, one = STRBUF_INIT;
         unsigned char bytes[sizeof(r)];
 
-        if (i >= offsetof(struct rollout, next_facts) && i < offsetof(struct rollout, judges))
-            continue;
         rollout_init(&r);
         code_rollout(&zero, &r);
         memset(bytes, 0, sizeof(bytes));

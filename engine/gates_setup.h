@@ -1,20 +1,21 @@
-/* Set-up and "is there anything to do?": gates G01 to G17. */
+/*
+ * engine/gates_setup.h — set-up and "is there anything to do?": gates G01 to G17.
+ * Part of engine/engine.c.
+ */
+#ifndef COALMINE_ENGINE_GATES_SETUP_H
+#define COALMINE_ENGINE_GATES_SETUP_H
+
 #include "engine/tick.h"
 
 /* ---- set-up, G01 to G14 ---- */
 
 /* Shared by rows whose success means no more than "go on". */
-flow_t gate_raw_or_next(struct tick *t, const struct answer *a)
+static flow_t gate_raw_or_next(struct tick *t, const struct answer *a)
 {
     return a->outcome == OUTCOME_OK ? NEXT : raw(t, a);
 }
 
-flow_t gate_load_enter(struct tick *t)
-{
-    return just_ask(t, ASK_LOAD);
-}
-
-flow_t gate_load_answered(struct tick *t, const struct answer *a)
+static flow_t gate_load_answered(struct tick *t, const struct answer *a)
 {
     struct rollout *r = t->r;
 
@@ -44,7 +45,7 @@ static void refuse_command(struct tick *t)
 }
 
 /* Pause and resume act here; the others wait for their gates further down. */
-flow_t gate_command_enter(struct tick *t)
+static flow_t gate_command_enter(struct tick *t)
 {
     struct rollout *r = t->r;
 
@@ -66,13 +67,13 @@ flow_t gate_command_enter(struct tick *t)
     return remembers(t, MEMORY_PAUSED) ? END : NEXT;
 }
 
-flow_t gate_command_save_enter(struct tick *t)
+static flow_t gate_command_save_enter(struct tick *t)
 {
     start_save(t, SAVE_MEMORY);
-    return ask_save(t);
+    return ASKED;
 }
 
-flow_t gate_command_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_command_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK) {
         t->r->memory ^= MEMORY_PAUSED; /* not stored: ask again next tick */
@@ -82,23 +83,13 @@ flow_t gate_command_save_answered(struct tick *t, const struct answer *a)
     return remembers(t, MEMORY_PAUSED) ? END : NEXT;
 }
 
-flow_t gate_suspend_enter(struct tick *t)
+static flow_t gate_suspend_enter(struct tick *t)
 {
     event(t, EVENT_SUSPEND);
     return END;
 }
 
-flow_t gate_services_enter(struct tick *t)
-{
-    return just_ask(t, ASK_SERVICES);
-}
-
-flow_t gate_providers_enter(struct tick *t)
-{
-    return just_ask(t, ASK_PROVIDERS);
-}
-
-flow_t gate_providers_answered(struct tick *t, const struct answer *a)
+static flow_t gate_providers_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         event(t, EVENT_PROV_OK);
@@ -107,18 +98,13 @@ flow_t gate_providers_answered(struct tick *t, const struct answer *a)
     return NEXT; /* never blocks */
 }
 
-flow_t gate_mesh_enter(struct tick *t)
-{
-    return just_ask(t, ASK_ROUTES_RECONCILE);
-}
-
-flow_t gate_primary_init_enter(struct tick *t)
+static flow_t gate_primary_init_enter(struct tick *t)
 {
     ask(t, ASK_PRIMARY_INIT)->flag = has(t, F_INITIALISING) && !has(t, F_SKIP_BLIND);
     return ASKED;
 }
 
-flow_t gate_primary_init_answered(struct tick *t, const struct answer *a)
+static flow_t gate_primary_init_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         return NEXT;
@@ -133,28 +119,13 @@ flow_t gate_primary_init_answered(struct tick *t, const struct answer *a)
     return G_ROLLBACK;
 }
 
-flow_t gate_scaler_init_enter(struct tick *t)
+static flow_t gate_scaler_init_enter(struct tick *t)
 {
     ask(t, ASK_SCALER_PRIMARY)->flag = true;
     return ASKED;
 }
 
-flow_t gate_scaler_pause_enter(struct tick *t)
-{
-    return just_ask(t, ASK_SCALER_PAUSE);
-}
-
-flow_t gate_apex_enter(struct tick *t)
-{
-    return just_ask(t, ASK_APEX);
-}
-
-flow_t gate_scale_zero_enter(struct tick *t)
-{
-    return just_ask(t, ASK_SCALE_ZERO);
-}
-
-flow_t gate_scale_down_answered(struct tick *t, const struct answer *a)
+static flow_t gate_scale_down_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         return NEXT;
@@ -162,7 +133,7 @@ flow_t gate_scale_down_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-flow_t gate_initialised_save_enter(struct tick *t)
+static flow_t gate_initialised_save_enter(struct tick *t)
 {
     return save_sync(t, PHASE_INITIALIZED, 0, 0, 0);
 }
@@ -177,7 +148,7 @@ static flow_t raw_prefixed(struct tick *t, const struct answer *a, unsigned pref
     return END;
 }
 
-flow_t gate_initialised_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_initialised_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         return NEXT;
@@ -185,7 +156,7 @@ flow_t gate_initialised_save_answered(struct tick *t, const struct answer *a)
     return raw_prefixed(t, a, RAW_SYNC_FAILED);
 }
 
-flow_t gate_initialised_load_answered(struct tick *t, const struct answer *a)
+static flow_t gate_initialised_load_answered(struct tick *t, const struct answer *a)
 {
     struct rollout *r = t->r;
 
@@ -205,19 +176,14 @@ flow_t gate_initialised_load_answered(struct tick *t, const struct answer *a)
 
 /* ---- G15: is there anything to do? ---- */
 
-flow_t gate_failed_sync_enter(struct tick *t)
+static flow_t gate_failed_sync_enter(struct tick *t)
 {
     const struct status *st = &t->r->status;
 
     return save_sync(t, PHASE_FAILED, st->canary_weight, st->failed_checks, st->iterations);
 }
 
-flow_t gate_target_enter(struct tick *t)
-{
-    return just_ask(t, ASK_TARGET);
-}
-
-flow_t gate_detect_target_answered(struct tick *t, const struct answer *a)
+static flow_t gate_detect_target_answered(struct tick *t, const struct answer *a)
 {
     struct rollout *r = t->r;
 
@@ -234,12 +200,7 @@ flow_t gate_detect_target_answered(struct tick *t, const struct answer *a)
     return target_changed(t) ? G_PRIMARY_READY : NEXT;
 }
 
-flow_t gate_configs_enter(struct tick *t)
-{
-    return just_ask(t, ASK_CONFIGS);
-}
-
-flow_t gate_detect_configs_answered(struct tick *t, const struct answer *a)
+static flow_t gate_detect_configs_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -247,7 +208,7 @@ flow_t gate_detect_configs_answered(struct tick *t, const struct answer *a)
     return a->configs != t->r->status.configs ? G_PRIMARY_READY : NEXT;
 }
 
-flow_t gate_unchanged_enter(struct tick *t)
+static flow_t gate_unchanged_enter(struct tick *t)
 {
     struct rollout *r = t->r;
     const struct status *st = &r->status;
@@ -269,7 +230,7 @@ flow_t gate_unchanged_enter(struct tick *t)
     return END;
 }
 
-flow_t gate_unchanged_answered(struct tick *t, const struct answer *a)
+static flow_t gate_unchanged_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -279,12 +240,7 @@ flow_t gate_unchanged_answered(struct tick *t, const struct answer *a)
 
 /* ---- G16, G17 ---- */
 
-flow_t gate_primary_ready_enter(struct tick *t)
-{
-    return just_ask(t, ASK_PRIMARY_READY);
-}
-
-flow_t gate_primary_ready_answered(struct tick *t, const struct answer *a)
+static flow_t gate_primary_ready_answered(struct tick *t, const struct answer *a)
 {
     bool blind = has(t, F_SKIP) && !has(t, F_PROMOTING | F_FINALISING);
 
@@ -303,12 +259,7 @@ flow_t gate_primary_ready_answered(struct tick *t, const struct answer *a)
     return G_ROLLBACK;
 }
 
-flow_t gate_routes_enter(struct tick *t)
-{
-    return just_ask(t, ASK_ROUTES_GET);
-}
-
-flow_t gate_routes_answered(struct tick *t, const struct answer *a)
+static flow_t gate_routes_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -318,3 +269,5 @@ flow_t gate_routes_answered(struct tick *t, const struct answer *a)
     gauge_weights(t, a->primary, a->canary);
     return NEXT;
 }
+
+#endif

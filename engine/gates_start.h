@@ -1,16 +1,22 @@
-/* From a new revision to a ready canary: gates G18 to G20. */
+/*
+ * engine/gates_start.h — from a new revision to a ready canary: gates G18 to G20.
+ * Part of engine/engine.c.
+ */
+#ifndef COALMINE_ENGINE_GATES_START_H
+#define COALMINE_ENGINE_GATES_START_H
+
 #include "engine/tick.h"
 
 /* ---- G18: start ---- */
 
-flow_t gate_status_gauge_enter(struct tick *t)
+static flow_t gate_status_gauge_enter(struct tick *t)
 {
     gauge_status(t, (enum phase)t->r->status.phase);
     t->r->cursor = 0;
     return has(t, F_STARTING) ? NEXT : G_RESTART_TARGET;
 }
 
-flow_t gate_abort_enter(struct tick *t)
+static flow_t gate_abort_enter(struct tick *t)
 {
     if (remembers(t, MEMORY_ROLLING_BACK))
         return G_ROLLBACK; /* begun in an earlier tick and cut short */
@@ -22,7 +28,7 @@ flow_t gate_abort_enter(struct tick *t)
     return G_ROLLBACK;
 }
 
-flow_t gate_start_rollback_hooks_enter(struct tick *t)
+static flow_t gate_start_rollback_hooks_enter(struct tick *t)
 {
     flow_t flow = next_hook(t, HOOK_ROLLBACK, PHASE_WAITING);
 
@@ -31,7 +37,7 @@ flow_t gate_start_rollback_hooks_enter(struct tick *t)
     return flow;
 }
 
-flow_t gate_rollback_hooks_answered(struct tick *t, const struct answer *a)
+static flow_t gate_rollback_hooks_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return hook_passed(t, EVENT_RBH_NO);
@@ -41,26 +47,26 @@ flow_t gate_rollback_hooks_answered(struct tick *t, const struct answer *a)
     return G_ROLLBACK;
 }
 
-flow_t gate_confirm_rollout_enter(struct tick *t)
+static flow_t gate_confirm_rollout_enter(struct tick *t)
 {
     if (t->r->command == COMMAND_PROMOTE)
         return NEXT; /* a person has approved */
     return next_hook(t, HOOK_CONFIRM_ROLLOUT, (enum phase)t->r->stored.phase);
 }
 
-flow_t gate_confirm_rollout_answered(struct tick *t, const struct answer *a)
+static flow_t gate_confirm_rollout_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         return hook_passed(t, EVENT_CR_OK);
     return t->r->stored.phase == PHASE_WAITING ? END : G_WAITING_SAVE;
 }
 
-flow_t gate_waiting_save_enter(struct tick *t)
+static flow_t gate_waiting_save_enter(struct tick *t)
 {
     return save_phase(t, PHASE_WAITING);
 }
 
-flow_t gate_waiting_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_waiting_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         log_error(t, LOG_PHASE_FAILED, a);
@@ -70,24 +76,14 @@ flow_t gate_waiting_save_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-flow_t gate_new_revision_enter(struct tick *t)
+static flow_t gate_new_revision_enter(struct tick *t)
 {
     event_in(t, EVENT_NEWREV, PHASE_PROGRESSING);
     alert(t, ALERT_NEW_REVISION);
     return NEXT;
 }
 
-flow_t gate_scaler_resume_enter(struct tick *t)
-{
-    return just_ask(t, ASK_SCALER_RESUME);
-}
-
-flow_t gate_scale_up_enter(struct tick *t)
-{
-    return just_ask(t, ASK_SCALE_UP);
-}
-
-flow_t gate_start_scale_answered(struct tick *t, const struct answer *a)
+static flow_t gate_start_scale_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         return NEXT;
@@ -95,13 +91,13 @@ flow_t gate_start_scale_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-flow_t gate_start_save_enter(struct tick *t)
+static flow_t gate_start_save_enter(struct tick *t)
 {
     forget_rollout(t);
     return save_sync(t, PHASE_PROGRESSING, 0, 0, 0);
 }
 
-flow_t gate_start_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_start_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK) {
         log_error(t, LOG_SAVE_FAILED, a);
@@ -115,7 +111,7 @@ flow_t gate_start_save_answered(struct tick *t, const struct answer *a)
 
 /* ---- G19: has the revision changed under way? ---- */
 
-flow_t gate_restart_target_answered(struct tick *t, const struct answer *a)
+static flow_t gate_restart_target_answered(struct tick *t, const struct answer *a)
 {
     struct rollout *r = t->r;
 
@@ -129,43 +125,38 @@ flow_t gate_restart_target_answered(struct tick *t, const struct answer *a)
     return NEXT;
 }
 
-flow_t gate_restart_configs_answered(struct tick *t, const struct answer *a)
+static flow_t gate_restart_configs_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK && a->configs != t->r->status.configs)
         return G_RESTART_ROUTES;
     return NEXT;
 }
 
-flow_t gate_restart_reverted_enter(struct tick *t)
+static flow_t gate_restart_reverted_enter(struct tick *t)
 {
     return t->r->reverted ? G_CANCEL_ROUTES : G_CANARY_READY;
 }
 
-flow_t gate_restart_routes_enter(struct tick *t)
+static flow_t gate_restart_routes_enter(struct tick *t)
 {
     event(t, EVENT_RESTART);
     return primary_may_serve(t) ? ask_routes(t, WEIGHT_TOTAL, 0, false) : G_RESTART_SAVE;
 }
 
-flow_t gate_restart_save_enter(struct tick *t)
+static flow_t gate_restart_save_enter(struct tick *t)
 {
     forget_rollout(t);
     return save_sync(t, PHASE_PROGRESSING, 0, 0, 0);
 }
 
-flow_t gate_raw_or_end(struct tick *t, const struct answer *a)
+static flow_t gate_raw_or_end(struct tick *t, const struct answer *a)
 {
     return a->outcome == OUTCOME_OK ? END : raw(t, a);
 }
 
 /* ---- G20: is the canary ready? ---- */
 
-flow_t gate_canary_ready_enter(struct tick *t)
-{
-    return just_ask(t, ASK_CANARY_READY);
-}
-
-flow_t gate_canary_ready_answered(struct tick *t, const struct answer *a)
+static flow_t gate_canary_ready_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK && a->no_pods && has(t, F_ANALYSING) &&
         deviates(t, DEV_SCALE_UP_AGAIN))
@@ -186,3 +177,5 @@ flow_t gate_canary_ready_answered(struct tick *t, const struct answer *a)
     }
     return G_ROLLBACK;
 }
+
+#endif

@@ -1,9 +1,15 @@
-/* How a rollout ends: rollback, failed promotion, cancel, post-rollout hooks, finalizer. */
+/*
+ * engine/gates_end.h — how a rollout ends: rollback, failed promotion, cancel, post-rollout hooks,
+ * finalizer. Part of engine/engine.c.
+ */
+#ifndef COALMINE_ENGINE_GATES_END_H
+#define COALMINE_ENGINE_GATES_END_H
+
 #include "engine/tick.h"
 
 /* ---- §5.1 rollback ---- */
 
-flow_t gate_rollback_enter(struct tick *t)
+static flow_t gate_rollback_enter(struct tick *t)
 {
     if (deviates(t, DEV_FINISH_ROLLBACK))
         remember(t, MEMORY_ROLLING_BACK);
@@ -14,13 +20,13 @@ flow_t gate_rollback_enter(struct tick *t)
     return deviates(t, DEV_SAFE_ROLLBACK) && !t->r->primary_ready ? NEXT : G_ROLLBACK_ROUTES;
 }
 
-flow_t gate_rollback_primary_answered(struct tick *t, const struct answer *a)
+static flow_t gate_rollback_primary_answered(struct tick *t, const struct answer *a)
 {
     t->r->primary_ready = a->outcome == OUTCOME_OK;
     return t->r->primary_ready ? G_ROLLBACK_ROUTES : NEXT;
 }
 
-flow_t gate_rollback_canary_answered(struct tick *t, const struct answer *a)
+static flow_t gate_rollback_canary_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return G_ROLLBACK_ROUTES; /* neither side serves; the primary is the one to come back to */
@@ -29,12 +35,12 @@ flow_t gate_rollback_canary_answered(struct tick *t, const struct answer *a)
     return G_PROMOTION_FAILED_ROUTES;
 }
 
-flow_t gate_rollback_routes_enter(struct tick *t)
+static flow_t gate_rollback_routes_enter(struct tick *t)
 {
     return ask_routes(t, WEIGHT_TOTAL, 0, false);
 }
 
-flow_t gate_rollback_routes_answered(struct tick *t, const struct answer *a)
+static flow_t gate_rollback_routes_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a); /* the phase stays, so the whole sequence is repeated */
@@ -43,12 +49,12 @@ flow_t gate_rollback_routes_answered(struct tick *t, const struct answer *a)
     return NEXT;
 }
 
-flow_t gate_rollback_save_enter(struct tick *t)
+static flow_t gate_rollback_save_enter(struct tick *t)
 {
     return save_end(t, PHASE_FAILED, 0, 0);
 }
 
-flow_t gate_failed_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_failed_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK) {
         log_error(t, LOG_SAVE_FAILED, a);
@@ -64,10 +70,10 @@ flow_t gate_failed_save_answered(struct tick *t, const struct answer *a)
 
 /* ---- §5.2 failed promotion ---- */
 
-flow_t gate_promotion_failed_enter(struct tick *t)
+static flow_t gate_promotion_failed_enter(struct tick *t)
 {
     /* The answer that brought us here is still at hand: the event of its text is the last note. */
-    const struct note *cause = &t->out->notes[t->out->note_count - 1];
+    const struct note *cause = &t->out->notes[t->out->note_count > 0 ? t->out->note_count - 1 : 0];
     struct answer a;
 
     memset(&a, 0, sizeof a);
@@ -78,17 +84,12 @@ flow_t gate_promotion_failed_enter(struct tick *t)
     return deviates(t, DEV_SAFE_ROLLBACK) ? NEXT : G_PROMOTION_FAILED_ROUTES;
 }
 
-flow_t gate_resume_if_scaled_enter(struct tick *t)
-{
-    return has(t, F_SCALER) ? just_ask(t, ASK_SCALER_RESUME) : NEXT;
-}
-
-flow_t gate_promotion_failed_ready_answered(struct tick *t, const struct answer *a)
+static flow_t gate_promotion_failed_ready_answered(struct tick *t, const struct answer *a)
 {
     return a->outcome == OUTCOME_OK ? NEXT : raw(t, a);
 }
 
-flow_t gate_promotion_failed_routes_answered(struct tick *t, const struct answer *a)
+static flow_t gate_promotion_failed_routes_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -96,7 +97,7 @@ flow_t gate_promotion_failed_routes_answered(struct tick *t, const struct answer
     return NEXT;
 }
 
-flow_t gate_promotion_failed_save_enter(struct tick *t)
+static flow_t gate_promotion_failed_save_enter(struct tick *t)
 {
     if (remembers_lost_primary(t))
         remember(t, MEMORY_PRIMARY_LOST);
@@ -105,7 +106,7 @@ flow_t gate_promotion_failed_save_enter(struct tick *t)
 
 /* ---- the target went back to the promoted revision: cancel ---- */
 
-flow_t gate_cancel_routes_enter(struct tick *t)
+static flow_t gate_cancel_routes_enter(struct tick *t)
 {
     if (deviates(t, DEV_SAFE_ROLLBACK) && !t->r->primary_ready)
         return END; /* the canary's pods are kept until the primary is back */
@@ -113,7 +114,7 @@ flow_t gate_cancel_routes_enter(struct tick *t)
     return ask_routes(t, WEIGHT_TOTAL, 0, false);
 }
 
-flow_t gate_cancel_routes_answered(struct tick *t, const struct answer *a)
+static flow_t gate_cancel_routes_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -121,12 +122,12 @@ flow_t gate_cancel_routes_answered(struct tick *t, const struct answer *a)
     return NEXT;
 }
 
-flow_t gate_cancel_save_enter(struct tick *t)
+static flow_t gate_cancel_save_enter(struct tick *t)
 {
     return save_end(t, PHASE_SUCCEEDED, 0, 0);
 }
 
-flow_t gate_cancel_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_cancel_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -149,7 +150,7 @@ static flow_t post_rollout_end(struct tick *t)
     return END;
 }
 
-flow_t gate_post_rollout_enter(struct tick *t)
+static flow_t gate_post_rollout_enter(struct tick *t)
 {
     enum phase payload = t->r->after == AFTER_FAILED ? PHASE_FAILED : PHASE_SUCCEEDED;
     flow_t flow = next_hook(t, HOOK_POST_ROLLOUT, payload);
@@ -157,7 +158,7 @@ flow_t gate_post_rollout_enter(struct tick *t)
     return flow == NEXT ? post_rollout_end(t) : flow;
 }
 
-flow_t gate_post_rollout_answered(struct tick *t, const struct answer *a)
+static flow_t gate_post_rollout_answered(struct tick *t, const struct answer *a)
 {
     bool ok = a->outcome == OUTCOME_OK;
     struct note *n = event(t, ok ? EVENT_POST_OK : EVENT_POST_FAIL);
@@ -175,7 +176,7 @@ flow_t gate_post_rollout_answered(struct tick *t, const struct answer *a)
 
 /* ---- §9 the finalizer ---- */
 
-flow_t gate_finalize_load_answered(struct tick *t, const struct answer *a)
+static flow_t gate_finalize_load_answered(struct tick *t, const struct answer *a)
 {
     flow_t flow = gate_load_answered(t, a);
 
@@ -185,7 +186,7 @@ flow_t gate_finalize_load_answered(struct tick *t, const struct answer *a)
     return flow;
 }
 
-flow_t gate_finalize_save_enter(struct tick *t)
+static flow_t gate_finalize_save_enter(struct tick *t)
 {
     return save_phase(t, PHASE_TERMINATING);
 }
@@ -196,12 +197,12 @@ static flow_t log_and_end(struct tick *t, const struct answer *a)
     return END;
 }
 
-flow_t gate_log_or_next(struct tick *t, const struct answer *a)
+static flow_t gate_log_or_next(struct tick *t, const struct answer *a)
 {
     return a->outcome == OUTCOME_OK ? NEXT : log_and_end(t, a);
 }
 
-flow_t gate_finalize_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_finalize_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return log_and_end(t, a);
@@ -209,13 +210,8 @@ flow_t gate_finalize_save_answered(struct tick *t, const struct answer *a)
     return NEXT;
 }
 
-flow_t gate_finalize_target_enter(struct tick *t)
-{
-    return just_ask(t, ASK_REVERT_TARGET);
-}
-
 /* Waits of 3, 6 and 12 s between attempts, as many as fit the interval. */
-flow_t gate_finalize_ready_enter(struct tick *t)
+static flow_t gate_finalize_ready_enter(struct tick *t)
 {
     static const int32_t waits_ms[] = {0, 3000, 6000, 12000};
 
@@ -223,7 +219,7 @@ flow_t gate_finalize_ready_enter(struct tick *t)
     return ASKED;
 }
 
-flow_t gate_finalize_ready_answered(struct tick *t, const struct answer *a)
+static flow_t gate_finalize_ready_answered(struct tick *t, const struct answer *a)
 {
     ms_t interval = t->s->analysis.interval_ms;
     uint32_t attempts = interval < 12000 ? 2 : interval < 24000 ? 3 : 4;
@@ -235,20 +231,12 @@ flow_t gate_finalize_ready_answered(struct tick *t, const struct answer *a)
     return log_and_end(t, a);
 }
 
-flow_t gate_finalize_router_enter(struct tick *t)
-{
-    return just_ask(t, ASK_REVERT_ROUTER);
-}
-
-flow_t gate_finalize_remove_enter(struct tick *t)
-{
-    return just_ask(t, ASK_FINALIZER_REMOVE);
-}
-
-flow_t gate_finalize_remove_answered(struct tick *t, const struct answer *a)
+static flow_t gate_finalize_remove_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return log_and_end(t, a);
     event(t, EVENT_TERMINATED);
     return END;
 }
+
+#endif

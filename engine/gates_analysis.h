@@ -1,23 +1,29 @@
-/* Threshold, hooks, metrics, and the step each strategy makes: gates G22 and G25 to G29. */
+/*
+ * engine/gates_analysis.h — threshold, hooks, metrics, and the step of each strategy: gates G22 and
+ * G25 to G29. Part of engine/engine.c.
+ */
+#ifndef COALMINE_ENGINE_GATES_ANALYSIS_H
+#define COALMINE_ENGINE_GATES_ANALYSIS_H
+
 #include "engine/tick.h"
 #include "engine/judge.h"
 #include "engine/num.h"
 
 /* ---- G22: rollback hooks ---- */
 
-flow_t gate_rollback_hooks_enter(struct tick *t)
+static flow_t gate_rollback_hooks_enter(struct tick *t)
 {
     return next_hook(t, HOOK_ROLLBACK, (enum phase)t->r->status.phase);
 }
 
 /* ---- G25 to G27: threshold, start of the analysis, checks ---- */
 
-flow_t gate_threshold_enter(struct tick *t)
+static flow_t gate_threshold_enter(struct tick *t)
 {
     return t->r->status.failed_checks >= t->s->analysis.threshold ? G_ROLLBACK : NEXT;
 }
 
-flow_t gate_promote_now_enter(struct tick *t)
+static flow_t gate_promote_now_enter(struct tick *t)
 {
     if (t->r->command != COMMAND_PROMOTE)
         return NEXT;
@@ -39,7 +45,7 @@ static bool no_steps(const struct tick *t)
            !t->s->provider_is_kubernetes && spec_next_step(t->s, 0) <= 0;
 }
 
-flow_t gate_analysis_begin_enter(struct tick *t)
+static flow_t gate_analysis_begin_enter(struct tick *t)
 {
     struct rollout *r = t->r;
 
@@ -55,7 +61,7 @@ flow_t gate_analysis_begin_enter(struct tick *t)
     return NEXT;
 }
 
-flow_t gate_pre_rollout_enter(struct tick *t)
+static flow_t gate_pre_rollout_enter(struct tick *t)
 {
     flow_t flow = next_hook(t, HOOK_PRE_ROLLOUT, PHASE_PROGRESSING);
 
@@ -71,14 +77,14 @@ static flow_t check_hook_failed(struct tick *t, enum event_id id, const struct a
     return G_CHECK_FAILED_SAVE;
 }
 
-flow_t gate_pre_rollout_answered(struct tick *t, const struct answer *a)
+static flow_t gate_pre_rollout_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         return hook_passed(t, EVENT_PRE_OK);
     return check_hook_failed(t, EVENT_PRE_FAIL, a);
 }
 
-flow_t gate_rollout_hooks_enter(struct tick *t)
+static flow_t gate_rollout_hooks_enter(struct tick *t)
 {
     flow_t flow = next_hook(t, HOOK_ROLLOUT, PHASE_PROGRESSING);
 
@@ -87,7 +93,7 @@ flow_t gate_rollout_hooks_enter(struct tick *t)
     return flow;
 }
 
-flow_t gate_rollout_hooks_answered(struct tick *t, const struct answer *a)
+static flow_t gate_rollout_hooks_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return check_hook_failed(t, EVENT_RO_FAIL, a);
@@ -95,12 +101,7 @@ flow_t gate_rollout_hooks_answered(struct tick *t, const struct answer *a)
     return AGAIN;
 }
 
-flow_t gate_metrics_open_enter(struct tick *t)
-{
-    return just_ask(t, ASK_METRICS_OPEN);
-}
-
-flow_t gate_metrics_open_answered(struct tick *t, const struct answer *a)
+static flow_t gate_metrics_open_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         return NEXT;
@@ -108,35 +109,48 @@ flow_t gate_metrics_open_answered(struct tick *t, const struct answer *a)
     return G_CHECK_FAILED_SAVE;
 }
 
-static flow_t ask_metric(struct tick *t, uint32_t index, enum metric_ask what)
+/* One thing asked of one metric. */
+struct check {
+    uint32_t index;
+    enum metric_ask what;
+};
+
+static flow_t ask_metric(struct tick *t, struct check c)
 {
     struct ask *q = ask(t, ASK_METRIC);
 
-    q->index = (uint16_t)index;
-    q->metric = (uint8_t)what;
+    q->index = (uint16_t)c.index;
+    q->metric = (uint8_t)c.what;
     return ASKED;
 }
 
 /* The first pass asks up to three things of each metric: cursor = metric * 4 + which. */
 #define FIRST_PASS (1u << METRIC_RATE | 1u << METRIC_DURATION | 1u << METRIC_INLINE)
 
-flow_t gate_builtin_metrics_enter(struct tick *t)
+static struct check first_pass_check(const struct tick *t)
+{
+    return (struct check){t->r->cursor / 4, (enum metric_ask)(t->r->cursor % 4)};
+}
+
+static flow_t gate_builtin_metrics_enter(struct tick *t)
 {
     const struct analysis_spec *an = &t->s->analysis;
-    struct rollout *r = t->r;
+    struct check c = first_pass_check(t);
 
-    while (r->cursor < an->metric_count * 4) {
-        uint32_t index = r->cursor / 4, what = r->cursor % 4;
-        unsigned left = (metric_checks(&an->metrics[index]) & FIRST_PASS) >> what;
-        if (left & 1)
-            return ask_metric(t, index, (enum metric_ask)what);
-        r->cursor = left != 0 ? r->cursor + 1 : (index + 1) * 4;
+    for (; c.index < an->metric_count; c = (struct check){c.index + 1, 0}) {
+        unsigned left = (metric_checks(&an->metrics[c.index]) & FIRST_PASS) >> c.what;
+        if (left == 0)
+            continue;
+        for (; (left & 1) == 0; left >>= 1)
+            c.what++;
+        t->r->cursor = c.index * 4 + c.what;
+        return ask_metric(t, c);
     }
-    r->cursor = 0;
+    t->r->cursor = 0;
     return NEXT;
 }
 
-flow_t gate_template_metrics_enter(struct tick *t)
+static flow_t gate_template_metrics_enter(struct tick *t)
 {
     const struct analysis_spec *an = &t->s->analysis;
     struct rollout *r = t->r;
@@ -144,7 +158,7 @@ flow_t gate_template_metrics_enter(struct tick *t)
     for (; r->cursor < an->metric_count; r->cursor++) {
         unsigned checks = metric_checks(&an->metrics[r->cursor]);
         if (checks >> METRIC_TEMPLATE & 1)
-            return ask_metric(t, r->cursor, METRIC_TEMPLATE);
+            return ask_metric(t, (struct check){r->cursor, METRIC_TEMPLATE});
         if ((checks & METRIC_CHECKS) == 0) {
             event(t, EVENT_M_NOTHING)->index = (uint16_t)r->cursor;
             return G_CHECK_FAILED_SAVE;
@@ -153,13 +167,13 @@ flow_t gate_template_metrics_enter(struct tick *t)
     return NEXT;
 }
 
-static struct note *metric_event(struct tick *t, enum event_id id, const struct ask *q,
+static struct note *metric_event(struct tick *t, enum event_id id, struct check c,
                                  const struct answer *a)
 {
     struct note *n = event(t, id);
 
-    n->index = q->index;
-    n->detail = q->metric;
+    n->index = (uint16_t)c.index;
+    n->detail = (uint8_t)c.what;
     add_text(n, a);
     return n;
 }
@@ -198,10 +212,10 @@ static double whole_ms(double ms)
     uint64_t wrapped;
     int64_t ns;
 
-    if (!(ms > -9.2e18 && ms < 9.2e18))
-        return 0;
     if (ms > -9e12 && ms < 9e12)
         return (double)(int64_t)ms;
+    if (!(ms > -9.2e18 && ms < 9.2e18))
+        return 0;
     wrapped = (uint64_t)(int64_t)ms * 1000000u;
     memcpy(&ns, &wrapped, sizeof ns);
     return (double)ns / 1e6;
@@ -229,35 +243,37 @@ static enum event_id broken_bound(const struct metric_spec *m, enum metric_ask w
                                   double *ret_bound)
 {
     bool duration = what == METRIC_DURATION, rate = what == METRIC_RATE;
-    double min = duration ? whole_ms(m->range.min) : m->range.min;
-    double max = duration ? whole_ms(m->range.max) : m->range.max;
+    /* The deprecated threshold: a minimum for the rate, a maximum elsewhere. */
+    bool has_min = m->has_range ? m->range.has_min : rate;
+    bool has_max = m->has_range ? m->range.has_max : !rate;
 
-    if (m->has_range) {
-        if (m->range.has_min && value < min) {
+    if (has_min) {
+        double min = m->has_range ? m->range.min : m->threshold;
+        min = duration ? whole_ms(min) : min;
+        if (value < min) {
             *ret_bound = min;
             return rate ? EVENT_M_RATE_LOW : duration ? EVENT_M_DUR_LOW : EVENT_M_VAL_LOW;
         }
-        if (m->range.has_max && value > max) {
+    }
+    if (has_max) {
+        double max = m->has_range ? m->range.max : m->threshold;
+        max = duration ? whole_ms(max) : max;
+        if (value > max) {
             *ret_bound = max;
             return rate ? EVENT_M_RATE_HIGH : duration ? EVENT_M_DUR_HIGH : EVENT_M_VAL_HIGH;
         }
-        return EVENT_COUNT;
     }
-    /* The deprecated threshold: a minimum for the rate, a maximum elsewhere. */
-    *ret_bound = duration ? whole_ms(m->threshold) : m->threshold;
-    if (rate)
-        return *ret_bound > value ? EVENT_M_RATE_LOW : EVENT_COUNT;
-    if (value > *ret_bound)
-        return duration ? EVENT_M_DUR_HIGH : EVENT_M_VAL_HIGH;
+    if (!m->has_range)
+        *ret_bound = duration ? whole_ms(m->threshold) : m->threshold;
     return EVENT_COUNT;
 }
 
-static flow_t judge_value(struct tick *t, const struct ask *q, const struct answer *a, double value)
+static flow_t judge_value(struct tick *t, struct check c, const struct answer *a, double value)
 {
-    const struct metric_spec *m = &t->s->analysis.metrics[q->index];
-    struct judge_state spare, *state;
+    const struct metric_spec *m = &t->s->analysis.metrics[c.index];
+    struct judge_state *state;
     double bound = 0;
-    enum event_id broken = broken_bound(m, (enum metric_ask)q->metric, value, &bound);
+    enum event_id broken = broken_bound(m, c.what, value, &bound);
     bool outside = broken != EVENT_COUNT, by_bound;
     struct note *n;
 
@@ -265,20 +281,19 @@ static flow_t judge_value(struct tick *t, const struct ask *q, const struct answ
         t->r->cursor++;
         return AGAIN;
     }
-    memset(&spare, 0, sizeof spare);
-    state = q->index < JUDGED_METRICS_MAX ? &t->r->judges[q->index] : &spare;
+    state = c.index < JUDGED_METRICS_MAX ? &t->r->judges[c.index] : NULL;
     switch (judge_look(state, &m->judge, outside, a)) {
     case VERDICT_PASS:
         t->r->cursor++;
         return AGAIN;
     case VERDICT_WAIT:
-        metric_event(t, EVENT_M_WAIT, q, a)->x = (double)a->canary_requests;
+        metric_event(t, EVENT_M_WAIT, c, a)->x = (double)a->canary_requests;
         return END;
     case VERDICT_FAIL:
         break;
     }
     by_bound = m->judge.kind != JUDGE_ANYTIME && m->judge.kind != JUDGE_MANN_WHITNEY;
-    n = metric_event(t, outside && by_bound ? broken : EVENT_M_JUDGED, q, a);
+    n = metric_event(t, outside && by_bound ? broken : EVENT_M_JUDGED, c, a);
     n->x = value;
     n->bound = bound;
     return G_CHECK_FAILED_SAVE;
@@ -292,54 +307,53 @@ static double seconds(double ms)
     return (double)whole + (ms - (double)whole * 1000) * 1e6 / 1e9;
 }
 
-static flow_t metric_value(struct tick *t, const struct ask *q, const struct answer *a)
+static flow_t metric_value(struct tick *t, struct check c, const struct answer *a)
 {
     double value = a->value;
     struct note *n;
 
     if (!num_is_finite(value) && deviates(t, DEV_FINITE_VALUES)) {
-        metric_event(t, EVENT_M_NOT_FINITE, q, a)->x = value;
+        metric_event(t, EVENT_M_NOT_FINITE, c, a)->x = value;
         return G_CHECK_FAILED_SAVE;
     }
-    if (q->metric == METRIC_DURATION)
+    if (c.what == METRIC_DURATION)
         value = whole_ms(value);
     n = add_note(t, NOTE_GAUGE, GAUGE_ANALYSIS);
-    n->index = q->index;
-    n->x = q->metric == METRIC_DURATION ? seconds(value) : value;
-    return judge_value(t, q, a, value);
+    n->index = (uint16_t)c.index;
+    n->x = c.what == METRIC_DURATION ? seconds(value) : value;
+    return judge_value(t, c, a, value);
 }
 
 static flow_t metric_answered(struct tick *t, const struct answer *a, uint32_t index,
                               enum metric_ask what)
 {
-    struct ask q;
+    struct check c = {index, what};
 
-    memset(&q, 0, sizeof q);
-    q.index = (uint16_t)index;
-    q.metric = (uint8_t)what;
     if (a->outcome == OUTCOME_OK)
-        return metric_value(t, &q, a);
+        return metric_value(t, c, a);
     if (a->outcome == OUTCOME_NO_VALUE)
-        metric_event(t, no_value_event(what), &q, a);
+        metric_event(t, no_value_event(c.what), c, a);
     else
-        metric_event(t, error_event(what, a->cause), &q, a);
+        metric_event(t, error_event(c.what, a->cause), c, a);
     return G_CHECK_FAILED_SAVE;
 }
 
-flow_t gate_builtin_metrics_answered(struct tick *t, const struct answer *a)
+static flow_t gate_builtin_metrics_answered(struct tick *t, const struct answer *a)
 {
-    return metric_answered(t, a, t->r->cursor / 4, (enum metric_ask)(t->r->cursor % 4));
+    struct check c = first_pass_check(t);
+
+    return metric_answered(t, a, c.index, c.what);
 }
 
-flow_t gate_template_metrics_answered(struct tick *t, const struct answer *a)
+static flow_t gate_template_metrics_answered(struct tick *t, const struct answer *a)
 {
     return metric_answered(t, a, t->r->cursor, METRIC_TEMPLATE);
 }
 
-flow_t gate_check_failed_save_enter(struct tick *t)
+static flow_t gate_check_failed_save_enter(struct tick *t)
 {
     start_save(t, SAVE_FAILED_CHECKS)->failed_checks = t->r->status.failed_checks + 1;
-    return ask_save(t);
+    return ASKED;
 }
 
 /* ---- G28, G29: the strategies ---- */
@@ -357,7 +371,7 @@ static void kubernetes_fallback(struct tick *t)
     }
 }
 
-flow_t gate_dispatch_enter(struct tick *t)
+static flow_t gate_dispatch_enter(struct tick *t)
 {
     struct rollout *r = t->r;
 
@@ -375,14 +389,12 @@ flow_t gate_dispatch_enter(struct tick *t)
                                                                      : G_CONFIRM_TRAFFIC;
 }
 
-flow_t gate_confirm_traffic_enter(struct tick *t)
+static flow_t gate_confirm_traffic_enter(struct tick *t)
 {
-    flow_t flow = next_hook(t, HOOK_CONFIRM_TRAFFIC_INCREASE, PHASE_PROGRESSING);
-
-    return flow == NEXT ? G_CANARY_STEP : flow;
+    return next_hook(t, HOOK_CONFIRM_TRAFFIC_INCREASE, PHASE_PROGRESSING);
 }
 
-flow_t gate_confirm_traffic_answered(struct tick *t, const struct answer *a)
+static flow_t gate_confirm_traffic_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
         return hook_passed(t, EVENT_CTI_OK);
@@ -392,7 +404,7 @@ flow_t gate_confirm_traffic_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-flow_t gate_canary_step_enter(struct tick *t)
+static flow_t gate_canary_step_enter(struct tick *t)
 {
     struct rollout *r = t->r;
     int32_t step = spec_next_step(t->s, r->canary);
@@ -414,13 +426,12 @@ flow_t gate_canary_step_enter(struct tick *t)
                       r->mirrored);
 }
 
-flow_t gate_canary_save_enter(struct tick *t)
+static flow_t gate_canary_save_enter(struct tick *t)
 {
-    start_save(t, SAVE_WEIGHT)->weight = t->r->next_canary;
-    return ask_save(t);
+    return save_weight(t, t->r->next_canary);
 }
 
-flow_t gate_canary_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_canary_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -429,12 +440,12 @@ flow_t gate_canary_save_answered(struct tick *t, const struct answer *a)
     return END;
 }
 
-flow_t gate_ab_routes_enter(struct tick *t)
+static flow_t gate_ab_routes_enter(struct tick *t)
 {
     return ask_routes(t, 0, WEIGHT_TOTAL, false);
 }
 
-flow_t gate_ab_routes_answered(struct tick *t, const struct answer *a)
+static flow_t gate_ab_routes_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -442,26 +453,26 @@ flow_t gate_ab_routes_answered(struct tick *t, const struct answer *a)
     return G_ITERATION_SAVE;
 }
 
-flow_t gate_blue_green_mirror_enter(struct tick *t)
+static flow_t gate_blue_green_mirror_enter(struct tick *t)
 {
     bool wanted = !t->s->provider_is_kubernetes && t->s->analysis.mirror && !t->r->mirrored;
 
     return wanted && primary_may_serve(t) ? ask_routes(t, WEIGHT_TOTAL, 0, true) : NEXT;
 }
 
-flow_t gate_blue_green_mirror_answered(struct tick *t, const struct answer *a)
+static flow_t gate_blue_green_mirror_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         raw(t, a); /* reported, and the iteration counts all the same */
     return NEXT;
 }
 
-flow_t gate_iteration_save_enter(struct tick *t)
+static flow_t gate_iteration_save_enter(struct tick *t)
 {
     return save_iterations(t, t->r->status.iterations + 1);
 }
 
-flow_t gate_iteration_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_iteration_save_answered(struct tick *t, const struct answer *a)
 {
     struct note *n;
 
@@ -472,3 +483,5 @@ flow_t gate_iteration_save_answered(struct tick *t, const struct answer *a)
     n->b = t->r->iterations;
     return END;
 }
+
+#endif

@@ -1,21 +1,27 @@
-/* The way to the primary: gates G21, G23, G24 and the promotion. */
+/*
+ * engine/gates_promotion.h — the way to the primary: gates G21, G23, G24 and the promotion.
+ * Part of engine/engine.c.
+ */
+#ifndef COALMINE_ENGINE_GATES_PROMOTION_H
+#define COALMINE_ENGINE_GATES_PROMOTION_H
+
 #include "engine/tick.h"
 
 /* ---- G21: skipAnalysis ---- */
 
-flow_t gate_skip_begin_enter(struct tick *t)
+static flow_t gate_skip_begin_enter(struct tick *t)
 {
     if (has(t, F_SKIP_BLIND) || has(t, F_PROMOTING | F_FINALISING))
         return NEXT;
     return G_SKIP_PROMOTE; /* copy first, route once the primary runs the new revision */
 }
 
-flow_t gate_skip_routes_enter(struct tick *t)
+static flow_t gate_skip_routes_enter(struct tick *t)
 {
     return ask_routes(t, WEIGHT_TOTAL, 0, false);
 }
 
-flow_t gate_skip_routes_answered(struct tick *t, const struct answer *a)
+static flow_t gate_skip_routes_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -23,34 +29,29 @@ flow_t gate_skip_routes_answered(struct tick *t, const struct answer *a)
     return has(t, F_SKIP_BLIND) ? NEXT : G_SKIP_SCALER;
 }
 
-flow_t gate_promote_enter(struct tick *t)
+static flow_t gate_promote_enter(struct tick *t)
 {
     event(t, EVENT_COPY);
-    return just_ask(t, ASK_PROMOTE);
+    return ASKED;
 }
 
-flow_t gate_skip_promote_answered(struct tick *t, const struct answer *a)
+static flow_t gate_skip_promote_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
     return has(t, F_SKIP_BLIND) ? G_SKIP_SCALER : G_SKIP_PROMOTED_SAVE;
 }
 
-flow_t gate_promoted_save_enter(struct tick *t)
+static flow_t gate_promoted_save_enter(struct tick *t)
 {
     return save_phase(t, PHASE_PROMOTING);
 }
 
-flow_t gate_scaler_promoted_enter(struct tick *t)
-{
-    return just_ask(t, ASK_SCALER_PRIMARY);
-}
-
-flow_t gate_succeeded_save_enter(struct tick *t)
+static flow_t gate_succeeded_save_enter(struct tick *t)
 {
     save_phase(t, PHASE_SUCCEEDED);
     t->r->saving.memory &= MEMORY_PAUSED;
-    return ask_save(t);
+    return ASKED;
 }
 
 static flow_t succeeded(struct tick *t, enum after after)
@@ -64,7 +65,7 @@ static flow_t succeeded(struct tick *t, enum after after)
     return G_POST_ROLLOUT;
 }
 
-flow_t gate_skip_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_skip_save_answered(struct tick *t, const struct answer *a)
 {
     return a->outcome == OUTCOME_OK ? succeeded(t, AFTER_SKIPPED) : raw(t, a);
 }
@@ -91,7 +92,7 @@ static flow_t promotion_confirmed(struct tick *t)
     return G_PROMOTE;
 }
 
-flow_t gate_confirm_promotion_enter(struct tick *t)
+static flow_t gate_confirm_promotion_enter(struct tick *t)
 {
     flow_t flow = NEXT;
 
@@ -100,19 +101,19 @@ flow_t gate_confirm_promotion_enter(struct tick *t)
     return flow == NEXT ? promotion_confirmed(t) : flow;
 }
 
-flow_t gate_confirm_promotion_answered(struct tick *t, const struct answer *a)
+static flow_t gate_confirm_promotion_answered(struct tick *t, const struct answer *a)
 {
     return a->outcome == OUTCOME_OK ? hook_passed(t, EVENT_CP_OK) : G_PROMOTION_REFUSED_SAVE;
 }
 
-flow_t gate_promotion_refused_save_enter(struct tick *t)
+static flow_t gate_promotion_refused_save_enter(struct tick *t)
 {
     if (t->r->status.phase != PHASE_WAITING_PROMOTION)
         return save_phase(t, PHASE_WAITING_PROMOTION);
     return save_iterations(t, t->r->iterations - 1);
 }
 
-flow_t gate_promotion_refused_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_promotion_refused_save_answered(struct tick *t, const struct answer *a)
 {
     if (t->r->status.phase == PHASE_WAITING_PROMOTION)
         return a->outcome == OUTCOME_OK ? END : raw(t, a);
@@ -124,7 +125,7 @@ flow_t gate_promotion_refused_save_answered(struct tick *t, const struct answer 
     return END;
 }
 
-flow_t gate_blue_green_switch_enter(struct tick *t)
+static flow_t gate_blue_green_switch_enter(struct tick *t)
 {
     if (t->s->provider_is_kubernetes)
         return G_BLUE_GREEN_SAVE;
@@ -132,7 +133,7 @@ flow_t gate_blue_green_switch_enter(struct tick *t)
     return ask_routes(t, 0, WEIGHT_TOTAL, false);
 }
 
-flow_t gate_blue_green_switch_answered(struct tick *t, const struct answer *a)
+static flow_t gate_blue_green_switch_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
@@ -140,19 +141,19 @@ flow_t gate_blue_green_switch_answered(struct tick *t, const struct answer *a)
     return NEXT;
 }
 
-flow_t gate_blue_green_save_enter(struct tick *t)
+static flow_t gate_blue_green_save_enter(struct tick *t)
 {
     return save_iterations(t, t->r->status.iterations + 1);
 }
 
-flow_t gate_promote_save_enter(struct tick *t)
+static flow_t gate_promote_save_enter(struct tick *t)
 {
     return save_phase(t, PHASE_PROMOTING);
 }
 
 /* ---- G23: promoting ---- */
 
-flow_t gate_shift_routes_enter(struct tick *t)
+static flow_t gate_shift_routes_enter(struct tick *t)
 {
     struct rollout *r = t->r;
     int32_t step = t->s->analysis.step_weight_promotion, primary, canary;
@@ -180,7 +181,7 @@ flow_t gate_shift_routes_enter(struct tick *t)
     return ask_routes(t, primary, canary, false);
 }
 
-flow_t gate_shift_routes_answered(struct tick *t, const struct answer *a)
+static flow_t gate_shift_routes_answered(struct tick *t, const struct answer *a)
 {
     struct rollout *r = t->r;
 
@@ -193,18 +194,17 @@ flow_t gate_shift_routes_answered(struct tick *t, const struct answer *a)
     return NEXT;
 }
 
-flow_t gate_shift_save_enter(struct tick *t)
+static flow_t gate_shift_save_enter(struct tick *t)
 {
     if (t->s->provider_is_kubernetes || t->r->next_primary == WEIGHT_TOTAL)
         return save_phase(t, PHASE_FINALISING);
-    start_save(t, SAVE_WEIGHT)->weight = t->r->next_canary;
-    return ask_save(t);
+    return save_weight(t, t->r->next_canary);
 }
 
 /* ---- G24: finalising ---- */
 
 /* A failed promotion that could not be stored may have left the traffic on the canary. */
-flow_t gate_finalising_routes_enter(struct tick *t)
+static flow_t gate_finalising_routes_enter(struct tick *t)
 {
     if (t->s->provider_is_kubernetes || t->r->canary == 0 || !deviates(t, DEV_ROUTE_BEFORE_SCALE))
         return NEXT;
@@ -212,7 +212,9 @@ flow_t gate_finalising_routes_enter(struct tick *t)
     return ask_routes(t, WEIGHT_TOTAL, 0, false);
 }
 
-flow_t gate_finalising_save_answered(struct tick *t, const struct answer *a)
+static flow_t gate_finalising_save_answered(struct tick *t, const struct answer *a)
 {
     return a->outcome == OUTCOME_OK ? succeeded(t, AFTER_DONE) : raw(t, a);
 }
+
+#endif
