@@ -417,7 +417,7 @@ FUZZ_TARGETS := \
 	tests/fuzz/fuzz_template.c \
 	tests/fuzz/fuzz_watch_stream.c
 
-# ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short, with tabs between ---
+# ---- figures: each program prints lines of name, value, unit, ratio, wanted, ok or short (bench/figure.h) ------
 BENCHES := \
 	bench/bench_check.c \
 	bench/bench_engine.c \

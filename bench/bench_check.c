@@ -9,45 +9,19 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <yaml.h>
 
 #include "adapters/check/check.h"
+#include "bench/figure.h"
 
 enum { DOCUMENTS = 4000, ROUNDS = 11, STARTS = 41 };
-
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double wall_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+#define WANTED 0.60 /* of bare libyaml */
 
 static void die(const char *what)
 {
     fprintf(stderr, "bench_check: %s\n", what);
     exit(4);
-}
-
-/* name, value, unit, ratio to the limit, wanted, ok or short */
-static void line(const char *name, double value, const char *unit, double ratio, double wanted,
-                 bool more_is_better)
-{
-    bool ok = more_is_better ? ratio >= wanted : ratio <= wanted;
-
-    /* written at once: the benchmark forks */
-    printf("%s\t%.6g\t%s\t%.2f\t%.2f\t%s\n", name, value, unit, ratio, wanted, ok ? "ok" : "short");
-    fflush(stdout);
 }
 
 /* Document number `i`, with names of its own, as in a large repository. `out` has room for 4 KiB.
@@ -198,13 +172,13 @@ int main(void)
     const char *build = getenv("BUILD"), *document = read_typical();
     char program[256], *stream;
     size_t len, kept, large = 100u * 1000 * 1000 / strlen(document);
-    double libyaml = 1e9, check = 1e9, grown, ms;
+    double libyaml = 1e9, check = 1e9, grown, ms, limit;
 
     snprintf(program, sizeof program, "%s/coalmine", build ? build : "build");
     grown = (resident(program, document, large) - resident(program, document, 1)) / (double)large;
-    line("check_100MB_stream", grown, "bytes/document", grown / 200, 1.0, false);
+    figure_at_most("check-100MB-stream", grown, "bytes/document", NO_LIMIT, 200);
     ms = 1000 * start_to_exit(program, "bench/typical.yaml");
-    line("check_one_file", ms, "ms", ms / 5, 1.0, false);
+    figure_at_most("check-one-file", ms, "ms", NO_LIMIT, 5);
     stream = make_stream(document, DOCUMENTS, &len);
     for (int round = 0; round < ROUNDS; round++) { /* in turns: both meet the same noise */
         double a = bare_libyaml(stream, len), b = whole_check(stream, len, DOCUMENTS, &kept);
@@ -212,10 +186,10 @@ int main(void)
         libyaml = a < libyaml ? a : libyaml;
         check = b < check ? b : check;
     }
-    line("check_documents", DOCUMENTS / check, "documents/cpu-s", libyaml / check, 0.60, true);
-    line("check_libyaml_alone", DOCUMENTS / libyaml, "documents/cpu-s", 1.0, 0.0, true);
-    line("check_kept", (double)kept / DOCUMENTS, "bytes/document", (double)kept / DOCUMENTS / 200,
-         1.0, false);
+    limit = DOCUMENTS / libyaml;
+    figure_at_least("check-documents", DOCUMENTS / check, "documents/s", limit, WANTED * limit);
+    figure("check-libyaml-alone", limit, "documents/s", limit);
+    figure_at_most("check-kept", (double)kept / DOCUMENTS, "bytes/document", NO_LIMIT, 200);
     free(stream);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/figure.h"
 #include "engine/judge.h"
 #include "sim/stat.h"
 #include "sim/stat_math.h"
@@ -22,10 +23,10 @@ static void tell(const char *name, int alarms, double chance, bool exact)
 {
     double share = (double)alarms / runs, error = 3 * sqrt(chance * (1 - chance) / runs);
     bool good = share <= chance + error && (!exact || share >= chance - error);
+    char most[32];
 
-    printf("%s\t%.6g\tshare\t%.3f\t1.00\t%s\n", name, share, share / (chance + error),
-           good ? "ok" : "short");
-    fflush(stdout);
+    figure_number(most, chance + error);
+    figure_print(name, share, "share", chance, most, good); /* the limit: the chance itself */
     all_good = all_good && good;
 }
 
@@ -55,7 +56,7 @@ static void anytime(void)
         alarms += alarm;
     }
     stat_table_release(&errors);
-    tell("judge_anytime_false_alarms", alarms, alpha, false);
+    tell("judge-anytime-false-alarms", alarms, alpha, false);
 }
 
 /* One look at two samples of one distribution: continuous, or in steps that tie. */
@@ -156,7 +157,7 @@ static void minimum(void)
         }
         alarms += alarm;
     }
-    tell("judge_min_samples_false_alarms", alarms, 1 - passes, true);
+    tell("judge-min-samples-false-alarms", alarms, 1 - passes, true);
 }
 
 int main(int argc, char **argv)
@@ -166,11 +167,11 @@ int main(int argc, char **argv)
     if (runs < 1)
         return 2;
     anytime();
-    mann_whitney(10, false, "judge_mann_whitney_10_false_alarms");
-    mann_whitney(20, false, "judge_mann_whitney_20_false_alarms");
-    mann_whitney(20, true, "judge_mann_whitney_20_ties_false_alarms");
-    rule(&(struct judge_spec){.kind = JUDGE_CONSECUTIVE, .k = 3}, "judge_consecutive_false_alarms");
-    rule(&(struct judge_spec){.kind = JUDGE_K_OF_N, .k = 3, .n = 5}, "judge_k_of_n_false_alarms");
+    mann_whitney(10, false, "judge-mann-whitney-10-false-alarms");
+    mann_whitney(20, false, "judge-mann-whitney-20-false-alarms");
+    mann_whitney(20, true, "judge-mann-whitney-20-ties-false-alarms");
+    rule(&(struct judge_spec){.kind = JUDGE_CONSECUTIVE, .k = 3}, "judge-consecutive-false-alarms");
+    rule(&(struct judge_spec){.kind = JUDGE_K_OF_N, .k = 3, .n = 5}, "judge-k-of-n-false-alarms");
     minimum();
     return all_good ? 0 : 1;
 }

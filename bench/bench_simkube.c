@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "adapters/manifest/node.h"
+#include "bench/figure.h"
 #include "sim/kube/api.h"
 
 enum { LIVES = 300, WATCHES = 4 };
@@ -25,14 +25,6 @@ struct life {
     struct simkube_watch *watches[WATCHES];
     size_t calls, bytes;
 };
-
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static struct simkube_watch *call(struct life *l, const char *method, const char *target,
                                   const char *type, const char *body)
@@ -214,11 +206,9 @@ int main(void)
     }
     spent = cpu_s() - start;
     simkube_free(first);
-    printf("simkube_lives_per_s\t%.0f\t1/s\t%.2f\t%.2f\t%s\n", LIVES / spent, LIVES / spent / 300,
-           2.0, LIVES / spent >= 600 ? "ok" : "short");
-    printf("simkube_calls_per_life\t%zu\tcalls\t1\t1\tok\n", calls / LIVES);
-    printf("simkube_writes_per_life\t%zu\twrites\t1\t1\tok\n", versions / LIVES);
-    printf("simkube_fork_us\t%.1f\tus\t%.2f\t1\t%s\n", forks / LIVES * 1e6,
-           forks / LIVES * 1e6 / 100, forks / LIVES < 1e-4 ? "ok" : "short");
+    figure_at_least("simkube-lives", LIVES / spent, "lives/s", NO_LIMIT, 600);
+    figure("simkube-calls-of-a-life", (double)(calls / LIVES), "calls", NO_LIMIT);
+    figure("simkube-writes-of-a-life", (double)(versions / LIVES), "writes", NO_LIMIT);
+    figure_at_most("simkube-fork", forks / LIVES * 1e6, "us", NO_LIMIT, 100);
     return 0;
 }

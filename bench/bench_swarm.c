@@ -5,19 +5,11 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "adapters/swarm/swarm.h"
+#include "bench/figure.h"
 
 enum { LIVES = 300 };
-
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static double lives_per_s(struct simkube *from, bool calm)
 {
@@ -51,9 +43,8 @@ int main(void)
         return 4;
     calm = lives_per_s(from, true);
     faulty = lives_per_s(from, false);
-    printf("operator_lives_per_s\t%.0f\t1/s\t%.2f\t%.2f\t%s\n", calm, calm / 300, 1.0,
-           calm >= 300 ? "ok" : "short");
-    printf("swarm_lives_per_s\t%.0f\t1/s\t1\t1\tok\n", faulty);
+    figure_at_least("operator-lives", calm, "lives/s", NO_LIMIT, 300);
+    figure("swarm-lives", faulty, "lives/s", NO_LIMIT);
     simkube_free(from);
     return 0;
 }

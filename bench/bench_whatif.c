@@ -7,33 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "adapters/whatif/whatif.h"
+#include "bench/figure.h"
 
 enum { RUNS = 100000, ROUNDS = 5, MILLION = 1000000 };
-
-static double seconds(clockid_t clock)
-{
-    struct timespec t;
-
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void die(const char *what)
 {
     fprintf(stderr, "bench_whatif: %s\n", what);
     exit(4);
-}
-
-static void line(const char *name, double value, const char *unit, double ratio, double wanted,
-                 bool more_is_better)
-{
-    bool ok = more_is_better ? ratio >= wanted : ratio <= wanted;
-
-    printf("%s\t%.6g\t%s\t%.2f\t%.2f\t%s\n", name, value, unit, ratio, wanted, ok ? "ok" : "short");
-    fflush(stdout);
 }
 
 struct half {
@@ -53,7 +36,7 @@ static void *play_half(void *ctx)
 static double two_cores(const struct whatif_case *c)
 {
     struct half halves[2] = {{c, 0, MILLION / 2, {0}}, {c, MILLION / 2, MILLION / 2, {0}}};
-    double start = seconds(CLOCK_MONOTONIC);
+    double start = wall_s();
     pthread_t other;
 
     for (int i = 0; i < 2; i++)
@@ -65,7 +48,7 @@ static double two_cores(const struct whatif_case *c)
     pthread_join(other, NULL);
     for (int i = 0; i < 2; i++)
         whatif_tally_release(&halves[i].tally);
-    return seconds(CLOCK_MONOTONIC) - start;
+    return wall_s() - start;
 }
 
 /* Best of a few rounds, in rollouts a second of processor time. */
@@ -77,10 +60,10 @@ static double speed(const struct whatif_case *c)
     if (whatif_tally_init(&t, whatif_ticks_max(c), false) != 0)
         die("out of memory");
     for (int round = 0; round < ROUNDS; round++) {
-        double start = seconds(CLOCK_THREAD_CPUTIME_ID), took;
+        double start = clock_s(CLOCK_THREAD_CPUTIME_ID), took;
         whatif_tally_clear(&t);
         whatif_play(c, 1, 0, RUNS, &t);
-        took = seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+        took = clock_s(CLOCK_THREAD_CPUTIME_ID) - start;
         best = took < best ? took : best;
     }
     if (t.promoted < RUNS / 2)
@@ -121,10 +104,10 @@ static void measure(const char *file, const char *interval, bool counts, const c
         whatif_case_new(&c, &policy, &model) != 0)
         die("out of memory");
     double rate = speed(c);
-    line(name, rate, "rollouts/cpu-s", rate / wanted, 1.0, true);
+    figure_at_least(name, rate, "rollouts/s", NO_LIMIT, wanted);
     if (million) {
         double took = two_cores(c);
-        line(million, took, "s", took / 2, 1.0, false);
+        figure_at_most(million, took, "s", NO_LIMIT, 2);
     }
     whatif_case_free(c);
     policy_release(&policy);
@@ -136,9 +119,9 @@ static void measure(const char *file, const char *interval, bool counts, const c
 
 int main(void)
 {
-    measure("tests/golden/whatif/two-metrics.yaml", "1m", true, "whatif_rollouts_counts", 500000,
-            "whatif_million_on_two_cores");
+    measure("tests/golden/whatif/two-metrics.yaml", "1m", true, "whatif-rollouts-counts", 500000,
+            "whatif-million-on-two-cores");
     measure("tests/golden/whatif/two-metrics.yaml", "10s", false,
-            "whatif_rollouts_overlap_bucketed", 100000, NULL);
+            "whatif-rollouts-overlap-bucketed", 100000, NULL);
     return 0;
 }
