@@ -117,9 +117,16 @@ static const struct metric_spec *metric_of(const struct spec *s, const struct no
     return n->index < s->analysis.metric_count ? &s->analysis.metrics[n->index] : NULL;
 }
 
+/* Whole milliseconds are multiplied as integers: their nanoseconds are more than a double holds. */
 static void add_ms(struct text *t, double ms)
 {
-    text_add_duration(t, ms > -9.2e12 && ms < 9.2e12 ? (int64_t)(ms * 1e6) : 0);
+    bool fits = ms > -9223372036854.7755 && ms < 9223372036854.7755;
+    int64_t whole = fits ? (int64_t)ms : 0;
+
+    if (fits && ms != (double)whole)
+        text_add_duration(t, (int64_t)(ms * 1e6));
+    else
+        text_add_duration(t, whole * 1000000);
 }
 
 static void add_place(struct text *t, const struct spec *s, const struct note *n, char place)

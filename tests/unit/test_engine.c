@@ -536,6 +536,36 @@ START_TEST(a_promotion_without_any_weight_left_gives_it_to_the_primary)
 }
 END_TEST
 
+/* Nanoseconds of 18 years are more than a double holds; Go counts them in an integer. */
+START_TEST(long_durations_are_printed_to_the_nanosecond)
+{
+    static const struct {
+        double ms;
+        const char *text;
+    } cases[] = {
+        {500, "500ms"},
+        {-1500, "-1.5s"},
+        {61250, "1m1.25s"},
+        {576460752304, "160127h59m12.304s"},
+        {9223372036854, "2562047h47m16.854s"},
+        {-9223372036854, "-2562047h47m16.854s"},
+        {9.3e12, "0s"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct note n = {.kind = NOTE_EVENT, .id = EVENT_M_DUR_HIGH, .x = cases[i].ms};
+        char text[128], want[128];
+        struct text t;
+
+        text_init(&t, text, sizeof text);
+        render_message(&t, &world.spec, &n);
+        snprintf(want, sizeof want, "Halt podinfo.test advancement request duration %s > 0s",
+                 cases[i].text);
+        ck_assert_str_eq(text, want);
+    }
+}
+END_TEST
+
 START_TEST(a_live_rollout_is_below_one_kibibyte)
 {
     ck_assert_uint_lt(sizeof(struct rollout), 1024);
@@ -569,6 +599,7 @@ int main(void)
     tcase_add_test(tc, each_deviation_of_step_weights_stands_alone);
     tcase_add_test(tc, a_revert_after_a_failed_promotion_needs_no_other_deviation);
     tcase_add_test(tc, a_promotion_without_any_weight_left_gives_it_to_the_primary);
+    tcase_add_test(tc, long_durations_are_printed_to_the_nanosecond);
     tcase_add_test(tc, a_live_rollout_is_below_one_kibibyte);
     suite_add_tcase(s, tc);
     runner = srunner_create(s);
