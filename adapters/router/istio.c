@@ -349,10 +349,24 @@ static int rules_while_running(struct call *c, int64_t primary, int64_t canary, 
     return 0;
 }
 
+/* Flagger writes the deletion cookie into the Canary's own headers, which every rule refers to. */
+static bool shares_headers(const struct call *c)
+{
+    return call_has(c, QUIRK_SHARED_HEADERS) && json_get(c->service, "headers") != NULL;
+}
+
+static void delete_cookie_everywhere(struct call *c, cJSON *https)
+{
+    char *deletion = affinity_deletion_cookie(c);
+
+    for (cJSON *route = https->child; route != NULL; route = route->next)
+        route_set_cookie(route, deletion);
+    free(deletion);
+}
+
 static cJSON *rules_after_run(struct call *c, int64_t primary, int64_t canary)
 {
     cJSON *weighted = weighted_route(c, primary, canary), *sticky;
-    bool shared = call_has(c, QUIRK_SHARED_HEADERS) && json_get(c->service, "headers") != NULL;
     char *deletion;
 
     affinity_stop(c);
@@ -365,7 +379,7 @@ static cJSON *rules_after_run(struct call *c, int64_t primary, int64_t canary)
     sticky = sticky_route(c, c->result->cookies.previous, primary, canary);
     deletion = affinity_deletion_cookie(c);
     route_set_cookie(sticky, deletion);
-    if (shared)
+    if (shares_headers(c))
         route_set_cookie(weighted, deletion);
     free(deletion);
     return build_list(sticky, weighted, NULL);
@@ -402,6 +416,9 @@ static int make_https(struct call *c, const struct routing *r, cJSON **ret_https
         json_free(https);
         https = ab_routes(c, r->primary, r->canary,
                           call_has(c, QUIRK_AB_DEFAULT_ZERO) ? r->primary : 100);
+        if (c->affinity != NULL && r->canary == 0 && c->result->cookies.previous[0] != '\0' &&
+            shares_headers(c))
+            delete_cookie_everywhere(c, https);
     }
     *ret_https = https;
     return 0;
