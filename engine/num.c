@@ -274,6 +274,28 @@ enum duration_error duration_parse(const char *s, size_t len, int64_t *ret_nanos
     return DURATION_OK;
 }
 
+/* As package time of Go quotes: bytes beyond ASCII and controls by their number. */
+static void add_quoted(struct text *t, const char *s, size_t len)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    text_addc(t, '"');
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+
+        if (c >= 0x80 || c < 0x20) {
+            text_adds(t, "\\x");
+            text_addc(t, hex[c >> 4]);
+            text_addc(t, hex[c & 15]);
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            text_addc(t, '\\');
+        text_addc(t, (char)c);
+    }
+    text_addc(t, '"');
+}
+
 void duration_error_text(struct text *t, enum duration_error error, const char *s, size_t len,
                          const char *unit, size_t unit_len)
 {
@@ -288,9 +310,9 @@ void duration_error_text(struct text *t, enum duration_error error, const char *
         break;
     case DURATION_UNKNOWN_UNIT:
         text_adds(t, "time: unknown unit ");
-        text_add_quoted(t, unit, unit_len);
+        add_quoted(t, unit, unit_len);
         text_adds(t, " in duration ");
         break;
     }
-    text_add_quoted(t, s, len);
+    add_quoted(t, s, len);
 }

@@ -223,28 +223,3 @@ void text_add_duration(struct text *t, int64_t nanoseconds)
         text_addc(t, 's');
     }
 }
-
-void text_add_quoted(struct text *t, const char *s, size_t len)
-{
-    static const char hex[] = "0123456789abcdef";
-
-    text_addc(t, '"');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)s[i];
-        const char *escapes = "\aa\bb\ff\nn\rr\tt\vv\\\\\"\"", *found = NULL;
-
-        for (const char *e = escapes; *e && !found; e += 2)
-            found = (unsigned char)*e == c ? e + 1 : NULL;
-        if (found) {
-            text_addc(t, '\\');
-            text_addc(t, *found);
-        } else if (c < 0x20 || c == 0x7f) {
-            text_adds(t, "\\x");
-            text_addc(t, hex[c >> 4]);
-            text_addc(t, hex[c & 15]);
-        } else {
-            text_addc(t, (char)c);
-        }
-    }
-    text_addc(t, '"');
-}

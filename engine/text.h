@@ -26,8 +26,5 @@ void text_add_float(struct text *t, double value);
 void text_add_fixed2(struct text *t, double value);
 /* As Go prints a time.Duration: `1m0s`, `1.515s`, `500ms`. */
 void text_add_duration(struct text *t, int64_t nanoseconds);
-/* `s` in double quotes as Go's %q prints plain text: backslash, quote and control characters
- * escaped. */
-void text_add_quoted(struct text *t, const char *s, size_t len);
 
 #endif

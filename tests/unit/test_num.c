@@ -132,6 +132,18 @@ START_TEST(shortest_digits_read_back_and_no_shorter_ones_do)
 }
 END_TEST
 
+START_TEST(bytes_beyond_ascii_are_numbers_in_the_error_of_a_duration)
+{
+    static const char in[] = "+\xce\xbcs\n\"";
+    char buffer[128];
+    struct text t;
+
+    text_init(&t, buffer, sizeof buffer);
+    duration_error_text(&t, DURATION_INVALID, in, sizeof in - 1, "", 0);
+    ck_assert_str_eq(buffer, "time: invalid duration \"+\\xce\\xbcs\\x0a\\\"\"");
+}
+END_TEST
+
 START_TEST(text_is_cut_at_the_end_of_its_buffer)
 {
     char buffer[8];
@@ -157,6 +169,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, every_recorded_format_is_reproduced);
     tcase_add_test(tc, shortest_digits_read_back_and_no_shorter_ones_do);
+    tcase_add_test(tc, bytes_beyond_ascii_are_numbers_in_the_error_of_a_duration);
     tcase_add_test(tc, text_is_cut_at_the_end_of_its_buffer);
     suite_add_tcase(s, tc);
     runner = srunner_create(s);
