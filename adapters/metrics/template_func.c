@@ -188,17 +188,26 @@ struct verb {
     char letter;
 };
 
-/* `%!d(string=podinfo)`: the verb does not fit the value */
-static void bad_verb(struct call *c, const struct verb *v, const struct value *arg,
+static bool print_verb(struct call *c, const struct verb *v, const struct value *arg,
+                       struct strbuf *b);
+
+/* `%!d(string=podinfo)`: the verb does not fit the value, which is printed as by %v with its flags.
+ */
+static bool bad_verb(struct call *c, const struct verb *v, const struct value *arg,
                      struct strbuf *b)
 {
+    struct verb plain = *v;
+
     if (arg->kind == VALUE_NONE) {
         strbuf_addf(b, "%%!%c(<nil>)", v->letter);
-        return;
+        return true;
     }
+    plain.letter = 'v';
     strbuf_addf(b, "%%!%c(%s=", v->letter, value_type_name(arg));
-    value_print(c, arg, "<nil>", b);
+    if (!print_verb(c, &plain, arg, b))
+        return false;
     strbuf_addc(b, ')');
+    return true;
 }
 
 static size_t count_chars(const char *s, size_t len)
@@ -316,24 +325,24 @@ static bool print_verb(struct call *c, const struct verb *v, const struct value 
         if (v->letter == 'v')
             pad(v, "<nil>", 5, b);
         else
-            bad_verb(c, v, arg, b);
+            return bad_verb(c, v, arg, b);
     } else if (arg->kind == VALUE_STRING && (v->letter == 'v' || v->letter == 's')) {
         print_string(v, arg->string, b);
     } else if (arg->kind == VALUE_STRING && v->letter == 'q' && !v->has_precision && !v->plus) {
         return print_quoted(c, v, arg->string, b);
     } else if (arg->kind == VALUE_STRING && strchr("dtfobceEgGU", v->letter)) {
-        bad_verb(c, v, arg, b);
+        return bad_verb(c, v, arg, b);
     } else if (arg->kind == VALUE_BOOL && (v->letter == 'v' || v->letter == 't')) {
         pad(v, arg->truth ? "true" : "false", arg->truth ? 4 : 5, b);
     } else if (arg->kind == VALUE_BOOL) {
-        bad_verb(c, v, arg, b);
+        return bad_verb(c, v, arg, b);
     } else if ((arg->kind == VALUE_INT || arg->kind == VALUE_BYTE) && strchr("vdxXob", v->letter) &&
                !v->has_precision) {
         print_integer(v, arg->integer, b);
     } else if (arg->kind == VALUE_INT && strchr("stfeEgG", v->letter)) {
-        bad_verb(c, v, arg, b);
+        return bad_verb(c, v, arg, b);
     } else if (arg->kind == VALUE_FLOAT && strchr("sdtqc", v->letter)) {
-        bad_verb(c, v, arg, b);
+        return bad_verb(c, v, arg, b);
     } else if (arg->kind == VALUE_FLOAT) {
         return print_real(c, v, arg->real, b);
     } else if (arg->kind == VALUE_MAP && (v->letter == 'v' || v->letter == 's') && !v->has_width &&
@@ -381,6 +390,8 @@ static int read_verb(struct call *c, struct span f, size_t *i, struct verb *v)
     if (*i >= f.len)
         return 0;
     v->letter = f.s[(*i)++];
+    if (v->letter == 'v') /* %+v asks for the names of fields, not for signs */
+        v->plus = false;
     if (strchr("# *[", v->letter) || (unsigned char)v->letter >= 0x80) {
         refuse(c, "printf: the flags # * [ and blank are not supported");
         return -1;
