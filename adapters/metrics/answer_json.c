@@ -19,17 +19,38 @@ struct reader {
 
 /* ---- reading ----------------------------------------------------- */
 
+/* Within a number, a word or an escape; in a string a blank is one of its characters. */
+static bool no_blank_may_stand(const char *context)
+{
+    static const char *const places[] = {"in numeric literal",
+                                         "after decimal point in numeric literal",
+                                         "in exponent of numeric literal",
+                                         "in string escape code",
+                                         "in \\u hexadecimal character escape",
+                                         "in literal "};
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        if (strncmp(context, places[i], strlen(places[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * What stands at r->s cannot follow. Go's scanner reads one blank past the end; where a blank may
+ * stand, or the document ends between two things, what it says is that the end is unexpected.
+ */
 static bool fail(struct reader *r, const char *context)
 {
     struct strbuf b = STRBUF_INIT, q = STRBUF_INIT;
     unsigned char c;
     char rune[3] = "";
 
-    if (r->s >= r->end) {
+    if (r->s >= r->end && !no_blank_may_stand(context)) {
         *r->reterr = "unexpected end of JSON input";
         return false;
     }
-    c = (unsigned char)*r->s;
+    c = r->s < r->end ? (unsigned char)*r->s : ' ';
     if (c < 0x80) { /* Go shows the byte as the character of that number */
         rune[0] = (char)c;
     } else {

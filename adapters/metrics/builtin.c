@@ -283,9 +283,13 @@ const char *builtin_error(const struct builtin *b, bool duration, struct arena *
 int64_t builtin_duration_ms(const struct builtin *b, double answer)
 {
     double ms = b->seconds ? answer * 1000 : answer;
+    uint64_t wrapped;
+    int64_t ns;
 
     /* what does not fit counts as 0, as Go's conversion and multiplication end up on amd64 */
     if (!(ms > -9223372036854775808.0 && ms < 9223372036854775808.0))
         return 0;
-    return (int64_t)ms;
+    wrapped = (uint64_t)(int64_t)ms * 1000000u;
+    memcpy(&ns, &wrapped, sizeof ns);
+    return ns / 1000000;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/metrics/answer_json.h"
 #include "adapters/metrics/template.h"
 #include "adapters/metrics/url.h"
 #include "adapters/notify/notify.h"
@@ -43,6 +44,63 @@ START_TEST(errors_have_a_place_and_a_reason)
     ck_assert_msg(e.line == c->line && e.col == c->col, "%s: %u:%u", c->text, e.line, e.col);
     ck_assert(e.unsupported == c->unsupported);
     strbuf_release(&out);
+    arena_free(a);
+}
+END_TEST
+
+static const struct render_case {
+    const char *text, *out;
+} render_cases[] = {
+    /* a verb that does not fit its value shows the value under the flags of the verb */
+    {"{{ printf \"%.2f\" service }}", "%!f(string=fr)"},
+    {"{{ printf \"%03d\" variables.zone }}", "%!d(string=0eu)"},
+    {"{{ printf \"%-8s|\" 1 }}", "%!s(int=1       )|"},
+    {"{{ printf \"%+s\" 1 }}", "%!s(int=+1)"},
+    /* with %v a plus asks for the names of fields, with %d for a sign */
+    {"{{ printf \"%+v\" 1 }}", "1"},
+    {"{{ printf \"%+d\" 1 }}", "+1"},
+};
+
+START_TEST(formats_are_those_of_go)
+{
+    const struct render_case *c = &render_cases[_i];
+    struct arena *a = arena_new(0);
+    struct strbuf out = STRBUF_INIT;
+    struct template_error e;
+    struct template *t = template_parse(a, c->text, strlen(c->text), &e);
+
+    ck_assert_ptr_nonnull(t);
+    ck_assert_int_eq(template_render(t, &model, a, &out, &e), 0);
+    ck_assert_str_eq(strbuf_str(&out), c->out);
+    strbuf_release(&out);
+    arena_free(a);
+}
+END_TEST
+
+/* Go's scanner looks at one blank behind the end of a document that stops short. */
+static const struct cut_case {
+    const char *text, *error;
+} cut_cases[] = {
+    {"", "unexpected end of JSON input"},
+    {"{\"a\"", "unexpected end of JSON input"},
+    {"[1,", "unexpected end of JSON input"},
+    {"\"abc", "unexpected end of JSON input"},
+    {"-", "invalid character ' ' in numeric literal"},
+    {"[1.", "invalid character ' ' after decimal point in numeric literal"},
+    {"1e+", "invalid character ' ' in exponent of numeric literal"},
+    {"nul", "invalid character ' ' in literal null (expecting 'l')"},
+    {"\"\\", "invalid character ' ' in string escape code"},
+    {"\"\\u12", "invalid character ' ' in \\u hexadecimal character escape"},
+};
+
+START_TEST(an_answer_cut_short_fails_in_the_words_of_go)
+{
+    const struct cut_case *c = &cut_cases[_i];
+    struct arena *a = arena_new(0);
+    const char *error = NULL;
+
+    ck_assert_ptr_null(answer_json_parse(a, c->text, strlen(c->text), &error));
+    ck_assert_str_eq(error, c->error);
     arena_free(a);
 }
 END_TEST
@@ -145,6 +203,10 @@ int main(void)
 
     tcase_add_loop_test(tc, errors_have_a_place_and_a_reason, 0,
                         (int)(sizeof error_cases / sizeof *error_cases));
+    tcase_add_loop_test(tc, formats_are_those_of_go, 0,
+                        (int)(sizeof render_cases / sizeof *render_cases));
+    tcase_add_loop_test(tc, an_answer_cut_short_fails_in_the_words_of_go, 0,
+                        (int)(sizeof cut_cases / sizeof *cut_cases));
     tcase_add_test(tc, words_are_listed_with_their_places);
     tcase_add_test(tc, a_template_that_is_too_long_is_refused);
     tcase_add_loop_test(tc, paths_join_as_in_go, 0, (int)(sizeof url_cases / sizeof *url_cases));
