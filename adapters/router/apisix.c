@@ -215,6 +215,39 @@ static void carry_weights(const struct call *c, const cJSON *live_spec, cJSON *s
     set_weights(c, json_get(spec, "http")->child, r.primary, r.canary);
 }
 
+static bool holds_whole_number(const cJSON *v)
+{
+    if (cJSON_IsNumber(v))
+        return v->valuedouble >= -9e18 && v->valuedouble <= 9e18 &&
+               v->valuedouble == (double)(int64_t)v->valuedouble;
+    for (const cJSON *item = v == NULL ? NULL : v->child; item != NULL; item = item->next) {
+        if (holds_whole_number(item))
+            return true;
+    }
+    return false;
+}
+
+/* Flagger reads a plugin's whole numbers as integers and compares them with a copy in which they
+ * are floats. */
+static bool seems_to_drift(const struct call *c, const cJSON *spec)
+{
+    static const char *const lists[] = {"http", "stream"};
+
+    for (size_t i = 0; call_has(c, QUIRK_WHOLE_NUMBER_DRIFT) && i < 2; i++) {
+        const cJSON *routes = json_get(spec, lists[i]);
+
+        for (const cJSON *r = routes == NULL ? NULL : routes->child; r != NULL; r = r->next) {
+            const cJSON *plugins = json_get(r, "plugins");
+
+            for (const cJSON *p = plugins == NULL ? NULL : plugins->child; p != NULL; p = p->next) {
+                if (holds_whole_number(json_get(p, "config")))
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Takes over `spec`. */
 static int write_canary(struct call *c, const cJSON *source, const char *name, cJSON *spec)
 {
@@ -237,7 +270,8 @@ static int write_canary(struct call *c, const cJSON *source, const char *name, c
                          call_api_error(c));
     }
     live_spec = shape_decode(&route_shape, json_get(live, "spec"));
-    if (specs_differ_strictly(c, comparable(live_spec), comparable(spec))) {
+    if (specs_differ_strictly(c, comparable(live_spec), comparable(spec)) ||
+        seems_to_drift(c, live_spec)) {
         carry_weights(c, live_spec, spec);
         shape_encode(&route_shape, spec);
         call_write(c, ROUTER_PUT, &RESOURCE_APISIX_ROUTE, name,

@@ -115,6 +115,10 @@ const struct router_quirk_text router_quirk_texts[QUIRK_COUNT] = {
     [QUIRK_COPY_STREAMS] = {"copy-streams",
                             "APISIX: stream routes are duplicated into the canary route",
                             "they are left out"},
+    [QUIRK_WHOLE_NUMBER_DRIFT] = {"whole-number-drift",
+                                  "APISIX: with a whole number in a plugin's config every tick "
+                                  "rewrites the canary route and resets its weights",
+                                  "a number equals itself"},
     [QUIRK_LATEST_IS_PRIMARY] =
         {"latest-is-primary", "Knative: once promoted, the latest revision is read as the primary",
          "only a pinned entry is the primary"},

@@ -50,10 +50,12 @@ enum router_quirk {
     QUIRK_EVEN_SPLIT,        /* Traefik: drift during a rollout splits 50/50 */
     QUIRK_MESH_FIXED,        /* Kuma: the mesh is set only on creation */
     QUIRK_COPY_STREAMS,      /* APISIX: stream routes are copied into the canary route */
-    QUIRK_LATEST_IS_PRIMARY, /* Knative: the latest revision may be read as the primary */
-    QUIRK_SERVICE_FIXED,     /* core Services: trafficDistribution is set only on creation */
-    QUIRK_PORT_COLLISION,    /* core Services: discovered ports may repeat a name or number, and are
-                                all TCP */
+    QUIRK_WHOLE_NUMBER_DRIFT, /* APISIX: a whole number in a plugin's config always counts as drift
+                               */
+    QUIRK_LATEST_IS_PRIMARY,  /* Knative: the latest revision may be read as the primary */
+    QUIRK_SERVICE_FIXED,      /* core Services: trafficDistribution is set only on creation */
+    QUIRK_PORT_COLLISION, /* core Services: discovered ports may repeat a name or number, and are
+                             all TCP */
     QUIRK_LABEL_LEAK, /* the apex Service's labels reach the mesh object when service.apex is given
                        */
     QUIRK_COUNT
