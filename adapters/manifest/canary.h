@@ -17,7 +17,7 @@ struct canary_options {
     const char *cluster_name;  /* -cluster-name; NULL = none */
     bool no_config_tracking;   /* -enable-config-tracking=false */
     deviations_t deviations;   /* the profile */
-    bool lenient;              /* API objects: unknown fields are no error */
+    bool lenient;              /* API objects: unknown fields are no error, bad durations default */
 };
 
 /* A Canary as read: the spec, and the nodes that adapters want beyond it. */

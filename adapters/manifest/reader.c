@@ -236,6 +236,8 @@ bool reader_duration(struct reader *r, const struct node *n, const struct place 
         *ret_nanoseconds = ns;
         return true;
     }
+    if (r->lenient)
+        return false;
     text_init(&t, buffer, sizeof buffer);
     duration_error_text(&t, error, text, n->text_len, unit, unit_len);
     reader_error(r, n, at, arena_strdup(r->arena, buffer), "a duration such as 30s, 1m or 1m30s");

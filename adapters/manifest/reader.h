@@ -12,7 +12,7 @@ struct reader {
     struct arena *arena;
     struct diags *diags;
     const char *file;
-    bool lenient; /* unknown fields are no error */
+    bool lenient; /* unknown fields and unreadable durations are no error */
     size_t errors;
 };
 
@@ -53,7 +53,7 @@ bool reader_int64(struct reader *r, const struct node *n, const struct place *at
 bool reader_number(struct reader *r, const struct node *n, const struct place *at,
                    double *ret_value);
 bool reader_bool(struct reader *r, const struct node *n, const struct place *at, bool *ret_value);
-/* Go duration syntax; an absent or empty text leaves the result alone. */
+/* Go duration syntax; an absent, empty or (lenient) unreadable text leaves the result alone. */
 bool reader_duration(struct reader *r, const struct node *n, const struct place *at,
                      int64_t *ret_nanoseconds);
 

@@ -278,6 +278,31 @@ START_TEST(api_objects_may_hold_unknown_fields)
 }
 END_TEST
 
+/* The API server lets `10minutes` pass; Flagger then ticks every minute and fails the hook's call.
+ */
+START_TEST(api_objects_may_hold_durations_that_nobody_can_read)
+{
+    const char *text =
+        "{\"apiVersion\":\"flagger.app/v1beta1\",\"kind\":\"Canary\",\"metadata\":{\"name\":"
+        "\"web\",\"namespace\":\"prod\"},\"spec\":{\"targetRef\":{\"kind\":\"Deployment\","
+        "\"name\":\"web\"},\"analysis\":{\"interval\":\"10minutes\",\"threshold\":1,\"iterations\":"
+        "10,\"metrics\":[{\"name\":\"request-duration\",\"interval\":\"1m30\"}],\"webhooks\":["
+        "{\"name\":\"h\",\"url\":\"http://h\",\"timeout\":\"5x\"}]}}}";
+    const struct canary_options strict = {.lenient = false}, lenient = {.lenient = true};
+    cJSON *object = json_parse(text, strlen(text), NULL);
+
+    ck_assert_ptr_nonnull(object);
+    ck_assert_int_eq(canary_decode_json(arena, &diags, "web.prod", object, &strict, &canary),
+                     -EINVAL);
+    ck_assert_uint_eq(diags.errors, 3);
+    ck_assert_int_eq(canary_decode_json(arena, &diags, "web.prod", object, &lenient, &canary), 0);
+    json_free(object);
+    ck_assert_int_eq(canary.spec.analysis.interval_ms, 60000);
+    ck_assert_str_eq(canary.spec.analysis.metrics[0].interval, "1m30");
+    ck_assert_str_eq(canary.spec.analysis.hooks[0].timeout, "5x");
+}
+END_TEST
+
 START_TEST(documents_that_are_no_canary_are_refused_whole)
 {
     ck_assert_str_eq(findings("- a\n"), "1:1 .: a list is not a map\n");
@@ -333,6 +358,7 @@ int main(void)
     tcase_add_test(tc, targets_decide_what_is_tracked);
     tcase_add_test(tc, all_mistakes_are_reported_at_once);
     tcase_add_test(tc, api_objects_may_hold_unknown_fields);
+    tcase_add_test(tc, api_objects_may_hold_durations_that_nobody_can_read);
     tcase_add_test(tc, documents_that_are_no_canary_are_refused_whole);
     tcase_add_test(tc, templates_and_providers_are_read);
     suite_add_tcase(s, tc);
