@@ -56,6 +56,7 @@ BASE_SRCS := \
 	adapters/base/json.c \
 	adapters/base/json_node.c \
 	adapters/base/json_read.c \
+	adapters/base/json_tolerant.c \
 	adapters/base/nearest.c \
 	adapters/base/strbuf.c \
 	adapters/base/yaml_out.c

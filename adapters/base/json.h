@@ -24,6 +24,12 @@
  * *reterr_offset, if asked for, is the byte that could not be read.
  */
 cJSON *json_parse(const char *text, size_t len, size_t *reterr_offset);
+/*
+ * As json_parse, for what one object must not spoil for the others of a list: values nested too
+ * deep or too large to be numbers are read as null, NUL characters as U+FFFD. *ret_changed tells
+ * whether anything was. What is no JSON at all is refused all the same.
+ */
+cJSON *json_parse_tolerant(const char *text, size_t len, bool *ret_changed);
 /* NULL is fine. Of a shared tree, give up one share. */
 void json_free(cJSON *v);
 /*

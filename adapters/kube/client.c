@@ -313,9 +313,11 @@ static int parse_object(const struct kube_client *c, const struct call *call,
                         struct kube_error *reterr)
 {
     cJSON *object = recall_object(c, call, resp);
+    bool changed;
 
+    /* One odd object must not make a list unreadable, and with it all others. */
     if (object == NULL)
-        object = json_parse(resp->body, resp->body_len, NULL);
+        object = json_parse_tolerant(resp->body, resp->body_len, &changed);
     if (resp->truncated || !cJSON_IsObject(object)) {
         json_free(object);
         return fail(reterr, KUBE_MALFORMED, resp->status,

@@ -78,7 +78,8 @@ static int malformed(char *reterr, size_t size, const char *why)
 static int decode_line(const char *line, size_t len, watch_on_event *on_event, void *ctx,
                        char *reterr, size_t reterr_size)
 {
-    cJSON *event = json_parse(line, len, NULL);
+    bool changed;
+    cJSON *event = json_parse_tolerant(line, len, &changed);
     cJSON *object = json_get(event, "object");
     enum watch_event type;
     int r = 0;

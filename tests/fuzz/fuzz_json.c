@@ -55,6 +55,19 @@ static void check_patch(const cJSON *a, const cJSON *b)
     json_free(twice);
 }
 
+/* What is read strictly is read the same; what is read of the rest can be written and read again. */
+static void check_tolerant(const char *text, size_t len, const cJSON *strict)
+{
+    bool changed;
+    cJSON *v = json_parse_tolerant(text, len, &changed);
+
+    assert(v || !strict);
+    assert(!strict || (!changed && json_equal(v, strict)));
+    if (v && !has_twins(v))
+        check_round_trip(v);
+    json_free(v);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data, *bar = memchr(text, '|', size);
@@ -68,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (patch && !has_twins(patch))
             check_patch(v, patch);
     }
+    check_tolerant(text, len, v);
     json_free(v);
     json_free(patch);
     return 0;

@@ -127,6 +127,59 @@ START_TEST(trees_may_end_in_another_thread)
 }
 END_TEST
 
+/* text, and what is read of it; NULL = refused */
+static const struct tolerant_case {
+    const char *text, *read;
+} tolerant_cases[] = {
+    {"{\"a\":1}", "{\"a\":1}"},
+    {"{\"a\":\"x\\u0000y\",\"b\":2}", "{\"a\":\"x\xef\xbf\xbdy\",\"b\":2}"},
+    {"[\"\\ud800\",\"\\udc00x\",\"\\ud83d\\ude00\\u0000\"]",
+     "[\"\xef\xbf\xbd\",\"\xef\xbf\xbdx\",\"\xf0\x9f\x98\x80\xef\xbf\xbd\"]"},
+    {"[1e999,-1e999,9223372036854775808]", "[null,null,9223372036854775808]"},
+    {"{\"a\":\"\\u0000\"", NULL},
+    {"[1,", NULL},
+    {"[\"\\u0000", NULL},
+    {"[\"\\", NULL},
+    {"\"\\u00", NULL},
+};
+
+START_TEST(what_is_odd_in_one_value_does_not_spoil_the_others)
+{
+    const struct tolerant_case *c = &tolerant_cases[_i];
+    bool changed;
+    cJSON *v = json_parse_tolerant(c->text, strlen(c->text), &changed);
+    char *read = json_print(v);
+
+    if (c->read == NULL)
+        ck_assert_ptr_null(v);
+    else
+        ck_assert_str_eq(read, c->read);
+    free(read);
+    json_free(v);
+}
+END_TEST
+
+START_TEST(what_is_nested_too_deep_is_left_out)
+{
+    struct strbuf text = STRBUF_INIT;
+    bool changed;
+    cJSON *v;
+
+    strbuf_adds(&text, "{\"deep\":");
+    for (int i = 0; i < 5000; i++)
+        strbuf_adds(&text, i % 2 ? "[" : "{\"]\\\"\":");
+    strbuf_adds(&text, "1");
+    for (int i = 5000; i-- > 0;)
+        strbuf_addc(&text, i % 2 ? ']' : '}');
+    strbuf_adds(&text, ",\"after\":true}");
+    ck_assert_ptr_null(json_parse(text.data, text.len, NULL));
+    v = json_parse_tolerant(text.data, text.len, &changed);
+    ck_assert(changed && json_bool(v, "after", false));
+    json_free(v);
+    strbuf_release(&text);
+}
+END_TEST
+
 START_TEST(lookups_mind_case)
 {
     const char *text = "{\"Name\":\"a\",\"x\":{\"y\":{\"z\":7}}}";
@@ -206,6 +259,9 @@ int main(void)
     tcase_add_test(tc, no_text_passes_for_a_number);
     tcase_add_test(tc, nul_bytes_and_deep_nesting_are_refused);
     tcase_add_test(tc, trees_may_end_in_another_thread);
+    tcase_add_loop_test(tc, what_is_odd_in_one_value_does_not_spoil_the_others, 0,
+                        sizeof tolerant_cases / sizeof *tolerant_cases);
+    tcase_add_test(tc, what_is_nested_too_deep_is_left_out);
     tcase_add_test(tc, lookups_mind_case);
     tcase_add_test(tc, equality_ignores_order_of_members);
     tcase_add_loop_test(tc, merge_patch_follows_rfc_7386, 0, 9);

@@ -125,6 +125,36 @@ START_TEST(list_then_watch_keeps_the_cache_current)
 }
 END_TEST
 
+/* Lists and events are read whole: what cJSON cannot hold must not hide the other objects. */
+START_TEST(an_odd_object_does_not_hide_the_others)
+{
+    static char list[4000], event[4000], deep[2000];
+    cJSON *object;
+    struct script_step steps[] = {{.status = 200, .body = list}, {.status = 200, .body = event}};
+    size_t n = 0;
+
+    for (int i = 0; i < 300; i++)
+        n += (size_t)snprintf(deep + n, sizeof deep - n, "[");
+    for (int i = 0; i < 300; i++)
+        n += (size_t)snprintf(deep + n, sizeof deep - n, "]");
+    snprintf(list, sizeof list,
+             LIST("10", OBJ("a", "5") ",{" META("nul", "6") ",\"status\":\"\\u0000\"},{" META(
+                            "deep", "7") ",\"status\":%s}," OBJ("z", "8")),
+             deep);
+    snprintf(event, sizeof event,
+             EVENT("ADDED", "{" META("huge", "11") ",\"status\":[1e999,%s]}")
+                 EVENT("MODIFIED", OBJ("z", "12")),
+             deep);
+    start(steps, COUNT(steps));
+    ck_assert_int_eq(kube_cache_run(cache), -ECANCELED);
+    ck_assert_str_eq(story, "+a@5 +nul@6 +deep@7 +z@8 synced +huge@11 ~z@12 ");
+    object = kube_cache_read(cache, "t", "huge");
+    ck_assert(cJSON_IsNull(json_get(object, "status")->child));
+    json_free(object);
+    finish();
+}
+END_TEST
+
 START_TEST(a_forgotten_version_is_listed_again)
 {
     static const struct script_step steps[] = {
@@ -394,6 +424,7 @@ int main(void)
 
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, list_then_watch_keeps_the_cache_current);
+    tcase_add_test(tc, an_odd_object_does_not_hide_the_others);
     tcase_add_test(tc, a_forgotten_version_is_listed_again);
     tcase_add_test(tc, failures_are_waited_out_with_growing_pauses);
     tcase_add_test(tc, pauses_are_jittered_and_bounded);
