@@ -202,6 +202,31 @@ static void set_tls(struct transfer *t, const struct http_tls *tls)
     }
 }
 
+/*
+ * An address in the URL that must not be reached. Where we connect ourselves the address is looked
+ * at right before; a proxy would go there in our stead.
+ */
+static bool names_refused_address(struct transfer *t)
+{
+    char *host = NULL, *port = NULL, *end;
+    bool refused = false;
+
+    if (t->options->reach != HTTP_REACH_NO_LINK_LOCAL ||
+        curl_url_get(t->url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return false;
+    (void)curl_url_get(t->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    end = strrchr(host, ']');
+    if (end)
+        *end = '\0';
+    refused = http_address_is_refused(host[0] == '[' ? host + 1 : host);
+    if (refused)
+        snprintf(t->address, sizeof t->address, "%.46s%s:%.5s", host, end ? "]" : "",
+                 port ? port : "");
+    curl_free(host);
+    curl_free(port);
+    return refused;
+}
+
 /* Only "" keeps libcurl from reading the environment, which is main's to read. */
 static void set_proxy(struct transfer *t, bool https)
 {
@@ -337,6 +362,13 @@ int transfer_begin(struct transfer *t, CURL *easy, const struct http_request *re
         return transfer_fail(req, -ENOMEM, "out of memory", ret_response);
     if (curl_url_set(t->url, CURLUPART_URL, req->url, CURLU_URLENCODE) != CURLUE_OK)
         return transfer_fail(req, -EINVAL, "invalid URL", ret_response);
+    if (names_refused_address(t)) {
+        char cause[160];
+
+        snprintf(cause, sizeof cause, "dial tcp %s: refused: a link-local or metadata address",
+                 t->address);
+        return transfer_fail(req, -EHOSTUNREACH, cause, ret_response);
+    }
     set_common(t);
     set_method(t);
     set_proxy(t, https);

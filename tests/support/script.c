@@ -32,6 +32,7 @@ static int next_step(struct script *s, const struct http_request *req,
         return -ECANCELED;
     }
     note(s, req);
+    s->followed = s->followed || req->follow_redirects;
     step = &s->steps[s->next++];
     s->mono_ms += step->takes_ms;
     s->wall_ms += step->takes_ms;

@@ -32,6 +32,7 @@ struct script {
     uint64_t random;          /* what every draw returns */
     char log[SCRIPT_LOG_MAX]; /* "METHOD path\n" or "METHOD path body\n" for each request */
     char last_headers[4096];  /* "name: value\n" of the last request */
+    bool followed;            /* a request would have followed redirects */
     size_t chunk;             /* streamed bodies come in pieces of so many bytes; 0 = whole */
     struct http_client client;
     struct clock clock;

@@ -88,6 +88,9 @@ static void echo(void *ctx, struct server_call *c)
     if (strcmp(path, "/teapot") == 0) {
         call_add_header(c, "X-Kind", "kettle");
         call_answer(c, 418, "text/plain", "short and stout", 15);
+    } else if (strcmp(path, "/to-metadata") == 0) {
+        call_add_header(c, "Location", "http://169.254.169.254/latest");
+        call_answer(c, 302, NULL, "", 0);
     } else if (strcmp(path, "/redirect") == 0) {
         call_add_header(c, "Location", "/teapot");
         call_answer(c, 302, NULL, "", 0);
@@ -350,6 +353,44 @@ START_TEST(a_guarded_client_does_not_reach_metadata_services)
 }
 END_TEST
 
+/* However the address is written, whoever leads there, and whoever would go in our stead. */
+static const struct guarded_case {
+    const char *url, *proxy;
+} guarded_cases[] = {
+    {"http://169.254.169.254/", NULL},
+    {"http://2852039166/", NULL},
+    {"http://0xa9.0xfe.0xa9.0xfe/", NULL},
+    {"http://169.254.43518/", NULL},
+    {"http://[::ffff:169.254.169.254]/", NULL},
+    {"http://[::ffff:a9fe:a9fe]/", NULL},
+    {"http://[fe80::1]/", NULL},
+    {"http://[fd00:ec2::254]/", NULL},
+    {"/to-metadata", NULL},
+    {"http://169.254.169.254/", "http://127.0.0.1:9"},
+    {"http://2852039166/", "http://127.0.0.1:9"},
+    {"http://[fe80::1]/", "http://127.0.0.1:9"},
+};
+
+START_TEST(no_way_leads_to_a_metadata_service)
+{
+    const struct guarded_case *g = &guarded_cases[_i];
+    struct http_options options = {.reach = HTTP_REACH_NO_LINK_LOCAL, .http_proxy = g->proxy};
+    struct http_client *c = http_client_curl_new_with(&options);
+    struct http_request req = request(NULL, g->url[0] == '/' ? g->url : "/");
+    struct http_response r;
+
+    if (g->url[0] != '/')
+        req.url = g->url;
+    req.follow_redirects = true;
+    req.timeout_ms = 5000;
+    ck_assert_int_eq(c->perform(c->self, &req, &r), -EHOSTUNREACH);
+    ck_assert_msg(strstr(r.error, "refused: a link-local or metadata address") != NULL, "%s: %s",
+                  g->url, r.error);
+    http_response_release(&r);
+    http_client_curl_free(c);
+}
+END_TEST
+
 static bool gather(void *ctx, const char *bytes, size_t len)
 {
     char *out = ctx;
@@ -542,6 +583,8 @@ int main(void)
     tcase_add_test(served, a_body_is_sent_with_its_method_and_type);
     tcase_add_test(served, one_client_serves_many_methods_in_turn);
     tcase_add_test(served, redirects_are_followed_only_when_asked);
+    tcase_add_loop_test(served, no_way_leads_to_a_metadata_service, 0,
+                        sizeof guarded_cases / sizeof *guarded_cases);
     tcase_add_test(served, an_argument_is_decoded_and_absent_differs_from_empty);
     tcase_add_test(served, a_body_over_the_limit_is_cut_and_marked);
     tcase_add_test(served, a_request_too_large_for_the_server_is_refused);

@@ -152,6 +152,19 @@ START_TEST(a_get_carries_token_and_agent_and_keeps_big_integers)
 }
 END_TEST
 
+START_TEST(a_redirect_does_not_get_the_token)
+{
+    static const struct script_step steps[] = {{.status = 302, .body = "go there"}};
+    cJSON *object = NULL;
+
+    start_with(steps, COUNT(steps), NULL);
+    ck_assert_int_lt(kube_get(client, &kube_deployments, "test", "podinfo", &object, &error), 0);
+    ck_assert(!s.followed);
+    ck_assert_str_eq(s.log, "GET /apis/apps/v1/namespaces/test/deployments/podinfo\n");
+    finish();
+}
+END_TEST
+
 START_TEST(each_verb_has_its_method_path_and_type)
 {
     static const struct script_step steps[] = {{.status = 201, .body = "{}"},
@@ -698,6 +711,7 @@ int main(void)
     tcase_add_loop_test(calls, versions_compare_as_numbers_of_any_length, 0,
                         (int)COUNT(compare_cases));
     tcase_add_test(calls, a_get_carries_token_and_agent_and_keeps_big_integers);
+    tcase_add_test(calls, a_redirect_does_not_get_the_token);
     tcase_add_test(calls, each_verb_has_its_method_path_and_type);
     tcase_add_loop_test(calls, only_what_is_safe_is_sent_again, 0, (int)COUNT(retry_cases));
     tcase_add_test(calls, the_burst_is_free_and_then_the_rate_holds);
