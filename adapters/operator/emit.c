@@ -51,7 +51,9 @@ static void call_event_hook(struct tick *t, const struct hook_spec *h, const cha
                               .disable_tls = h->disable_tls,
                               .body = strbuf_str(&body),
                               .body_len = body.len};
+    tick_waits(t);
     hook_perform(&call, t->op->o.web, clock, t->arena, &answer);
+    tick_goes_on(t);
     if (!answer.ok)
         op_log(t->op, LEVEL_FAULT, HERE, NULL, "error sending event to webhook: %s", answer.text);
     strbuf_release(&body);
@@ -208,7 +210,9 @@ static void alert_entry(struct tick *t, const struct alert_spec *a, const struct
                a->provider_namespace, why);
         return;
     }
+    tick_waits(t);
     why = notify_send(&target, m, t->op->o.web, t->arena);
+    tick_goes_on(t);
     if (why)
         op_log(t->op, LEVEL_FAULT, HERE, NULL, "alert provider %s.%s send error: %s",
                a->provider_name, a->provider_namespace, why);
@@ -241,7 +245,11 @@ static void emit_alert(struct tick *t, const struct note *n)
                                        .username = or_default(o->notify_user, "flagger"),
                                        .channel = o->notify_channel,
                                        .reveal = cluster_has(o->cluster, CLUSTER_HIDE_CHAT_URL)};
-        const char *why = notify_send(&target, &m, o->web, t->arena);
+        const char *why;
+
+        tick_waits(t);
+        why = notify_send(&target, &m, o->web, t->arena);
+        tick_goes_on(t);
 
         if (why)
             op_log(t->op, LEVEL_FAULT, HERE, NULL, "alert can't be sent: %s", why);

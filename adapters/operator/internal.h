@@ -125,7 +125,8 @@ struct operator
     bool flushing, stopping, leading, deposed, synced, ended;
     int64_t stop_by_ms; /* by mono_ms */
     int64_t next_pass_ms;
-    size_t running; /* ticks under way */
+    size_t running; /* ticks under way ... */
+    size_t waiting; /* ... and of them, those that wait for a hook or a chat of a user's */
     int64_t last_sync_ms;
     uint64_t asks[ASK_KIND_COUNT];
     struct series_time {
@@ -249,6 +250,9 @@ void record_asked(struct tick *t, const struct step *step);
 void record_answered(struct tick *t, const struct answer *answer); /* NULL: nothing was asked */
 void record_end(struct tick *t, bool whole);
 /* schedule.c */
+/* A tick that waits for somebody's server makes room for another one. */
+void tick_waits(struct tick *t);
+void tick_goes_on(struct tick *t);
 void job_name(const struct job *j, struct strbuf *out);
 /* sync.c */
 bool tick_open(struct tick *t, struct job *j);

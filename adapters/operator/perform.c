@@ -391,7 +391,9 @@ static void perform_hook(struct tick *t, const struct ask *ask, struct answer *a
                               .disable_tls = h->disable_tls,
                               .body = strbuf_str(&body),
                               .body_len = body.len};
+    tick_waits(t);
     hook_perform(&call, t->op->o.web, t->op->o.clock, t->arena, &got);
+    tick_goes_on(t);
     if (!got.ok) {
         answer->outcome = OUTCOME_RETRY;
         strbuf_adds(&t->text, spec_deviates(t->spec, DEV_HOOK_ERROR_BODY)

@@ -7,7 +7,8 @@
 #include "adapters/router/build.h"
 #include "adapters/store/flight.h"
 
-#define RESYNC_MS 30000 /* a failed finalization is tried again */
+#define WAITING_MAX 2048 /* ticks under way, waiting ones included */
+#define RESYNC_MS 30000  /* a failed finalization is tried again */
 
 static int64_t now_ms(const struct operator* o)
 {
@@ -261,9 +262,26 @@ static bool may_skip(const struct job *j, int64_t now)
            tick_is_due(j, now) && *mark_of(j->op, j->ns) == j->quiet_mark;
 }
 
+static bool has_room(const struct operator* o)
+{
+    return o->running - o->waiting < o->o.ticks_max && o->running < WAITING_MAX;
+}
+
+void tick_waits(struct tick *t)
+{
+    t->op->waiting++;
+    gate_notify(t->op->o.tasks, &t->op->wake);
+}
+
+/* The bound may be passed for as long as this tick still takes. */
+void tick_goes_on(struct tick *t)
+{
+    t->op->waiting--;
+}
+
 static void start_due(struct operator* o, int64_t now)
 {
-    for (size_t i = 0; i < o->job_count && o->running < o->o.ticks_max; i++) {
+    for (size_t i = 0; i < o->job_count && has_room(o); i++) {
         struct job *j = o->jobs[i];
 
         if (!is_due(j, now))
@@ -373,7 +391,7 @@ static void run_schedule(void *arg)
         jobs_sweep(o);
         if (may_work(o)) {
             start_due(o, now);
-            due = o->running < o->o.ticks_max ? next_due(o) : INT64_MAX;
+            due = has_room(o) ? next_due(o) : INT64_MAX;
             wait = due == INT64_MAX ? 60000 : due > now ? due - now : 1;
         }
         if (gate_wait(o->o.tasks, &o->wake, wait) == -ECANCELED)

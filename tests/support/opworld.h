@@ -32,7 +32,8 @@ struct opworld {
                  [2]; /* [canary, primary][requests, errors]: what a query of increases answers */
     struct strbuf queries; /* "path?query\n" of each metric query */
     bool hooks_allow;      /* what every hook answers ... */
-    int64_t hook_ms;       /* ... and how long it takes */
+    int64_t hook_ms;       /* ... and how long it takes, ... */
+    const char *slow_hook; /* ... where its URL holds this; NULL = all */
     struct strbuf hooks;   /* "phase\n" of each hook called */
     struct strbuf metrics; /* /metrics of the last operator, at its end */
     uint64_t requests;     /* to the API since the start */
@@ -59,6 +60,8 @@ void opworld_release(struct opworld *w);
 /* Create or update objects: a file of manifests, or a text. Fails the test when refused. */
 void opworld_apply_file(struct opworld *w, const char *path);
 void opworld_apply(struct opworld *w, const char *yaml);
+/* A request that may be refused; returns the status. PATCH is a merge patch. */
+int opworld_try(struct opworld *w, const char *method, const char *path, const char *body);
 /* A merge patch by a user. */
 void opworld_patch(struct opworld *w, const char *path, const char *json);
 void opworld_delete(struct opworld *w, const char *path);

@@ -233,6 +233,117 @@ START_TEST(a_person_aborts_and_retries)
 }
 END_TEST
 
+static bool told(const char *text)
+{
+    return opworld_events_hold(&w, text);
+}
+
+START_TEST(a_person_promotes_pauses_and_resumes)
+{
+    install("istio", CANARY_STEPS);
+    run_for(60000);
+    w.hooks_allow = false; /* the gate stays closed for this release */
+    release("podinfo:2");
+    run_for(25000);
+    ck_assert_str_eq(phase(), "Waiting");
+    command("promote");
+    run_for(100000);
+    ck_assert_str_eq(phase(), "Succeeded");
+    ck_assert_str_eq(image_of("podinfo-primary"), "podinfo:2");
+    ck_assert(told("promote asked for by ann: seen it"));
+    w.hooks_allow = true;
+    release("podinfo:3");
+    run_for(25000);
+    ck_assert_str_eq(phase(), "Progressing");
+    command("pause");
+    run_for(300000);
+    ck_assert_str_eq(phase(), "Progressing");
+    ck_assert(told("pause asked for by ann: seen it"));
+    command("resume");
+    run_for(200000);
+    ck_assert_str_eq(phase(), "Succeeded");
+    ck_assert_str_eq(image_of("podinfo-primary"), "podinfo:3");
+    ck_assert(told("resume asked for by ann: seen it"));
+}
+END_TEST
+
+START_TEST(a_command_that_is_none_is_said_and_taken_away)
+{
+    install("istio", CANARY_STEPS);
+    run_for(60000);
+    command("explode");
+    run_for(20000);
+    ck_assert_str_eq(phase(), "Initialized");
+    ck_assert(told("unknown command in annotation coalmine.dev/command"));
+    ck_assert_ptr_null(json_at(simkube_get(w.k, "flagger.app", "canaries", "test", "podinfo"),
+                               "metadata", "annotations", "coalmine.dev/command", NULL));
+}
+END_TEST
+
+/* Canaries of their own targets, each with a gate at its own address. */
+static void install_gated(const char *name, const char *hook)
+{
+    char text[2000];
+
+    snprintf(
+        text, sizeof(text),
+        "apiVersion: apps/v1\n"
+        "kind: Deployment\n"
+        "metadata: {name: %s, namespace: test}\n"
+        "spec:\n"
+        "  selector: {matchLabels: {app: %s}}\n"
+        "  template:\n"
+        "    metadata: {labels: {app: %s}}\n"
+        "    spec: {containers: [{name: c, image: \"i:1\"}]}\n"
+        "---\n"
+        "apiVersion: flagger.app/v1beta1\n"
+        "kind: Canary\n"
+        "metadata: {name: %s, namespace: test}\n"
+        "spec:\n"
+        "  provider: kubernetes\n"
+        "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: %s}\n"
+        "  service: {port: 80}\n"
+        "  analysis:\n"
+        "    interval: 10s\n"
+        "    threshold: 2\n"
+        "    iterations: 2\n"
+        "    webhooks: [{name: gate, type: confirm-rollout, timeout: 1h, url: \"http://%s/\"}]\n",
+        name, name, name, name, name, hook);
+    opworld_apply(&w, text);
+}
+
+static void release_of(const char *name)
+{
+    char path[200];
+
+    snprintf(path, sizeof(path), "/apis/apps/v1/namespaces/test/deployments/%s", name);
+    opworld_patch(&w, path,
+                  "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":"
+                  "\"i:2\"}]}}}}");
+}
+
+/* More canaries wait for a slow hook than ticks may be at work; the others do not wait for them. */
+START_TEST(a_slow_hook_of_one_canary_delays_no_other)
+{
+    static const char *const slow[] = {"slow-1", "slow-2", "slow-3", "slow-4"};
+
+    w.options.ticks_max = 2;
+    w.slow_hook = "hook-slow";
+    for (size_t i = 0; i < 4; i++)
+        install_gated(slow[i], "hook-slow");
+    install_gated("quick", "hook-quick");
+    run_for(60000);
+    w.hook_ms = 3000000;
+    for (size_t i = 0; i < 4; i++)
+        release_of(slow[i]);
+    release_of("quick");
+    run_for(100000);
+    ck_assert_str_eq(opworld_status(&w, "quick", "phase"), "Succeeded");
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_str_eq(opworld_status(&w, slow[i], "phase"), "Initialized");
+}
+END_TEST
+
 START_TEST(revert_on_deletion_brings_the_target_back)
 {
     install("istio", CANARY_STEPS);
@@ -556,6 +667,9 @@ int main(void)
     tcase_add_test(tc, a_changed_config_is_a_release);
     tcase_add_test(tc, a_closed_gate_holds_the_release_until_it_opens);
     tcase_add_test(tc, a_person_aborts_and_retries);
+    tcase_add_test(tc, a_person_promotes_pauses_and_resumes);
+    tcase_add_test(tc, a_command_that_is_none_is_said_and_taken_away);
+    tcase_add_test(tc, a_slow_hook_of_one_canary_delays_no_other);
     tcase_add_test(tc, revert_on_deletion_brings_the_target_back);
     tcase_add_loop_test(tc, anytime_judge_is_fed_with_the_counts_of_both_sides, 0, 2);
     tcase_add_test(tc, a_judge_waits_for_enough_requests);
