@@ -360,6 +360,7 @@ CLI_SRCS += adapters/cli/verb_command.c adapters/cli/verb_operator.c
 UNIT_TESTS += \
 	tests/unit/test_cluster_deviations.c \
 	tests/unit/test_flight.c \
+	tests/unit/test_poison.c \
 	tests/unit/test_operator.c
 
 # ---- the swarm: lives of the operator in the simulated cluster ---------------------------------------------
@@ -411,6 +412,7 @@ FUZZ_TARGETS := \
 	tests/fuzz/fuzz_kubeconfig.c \
 	tests/fuzz/fuzz_metric_answer.c \
 	tests/fuzz/fuzz_node.c \
+	tests/fuzz/fuzz_operator.c \
 	tests/fuzz/fuzz_promql_lint.c \
 	tests/fuzz/fuzz_router.c \
 	tests/fuzz/fuzz_simkube.c \
