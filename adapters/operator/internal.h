@@ -55,6 +55,7 @@ struct job {
     struct canary decoded;
     int64_t decoded_generation; /* of this generation ... */
     revision_t decoded_uid;     /* ... of this Canary */
+    uint64_t decoded_judges; /* what its annotations said of judges */
     int64_t interval_ms;
     int64_t next_ms;     /* of the next tick, by mono_ms; INT64_MAX = none */
     int64_t finalize_ms; /* of the next try to finalize; INT64_MAX = none */

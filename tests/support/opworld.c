@@ -358,14 +358,17 @@ void opworld_delete_later(struct opworld *w, const char *path, int64_t ms)
     w->later_ms = ms;
 }
 
-static void delete_later(void *arg)
+static void do_later(void *arg)
 {
     struct opworld *w = arg;
 
     task_sleep(w->tasks, w->later_ms);
-    opworld_delete(w, w->later_path);
+    if (w->later_patch)
+        opworld_patch(w, w->later_path, w->later_patch);
+    else
+        opworld_delete(w, w->later_path);
     gate_notify(w->tasks, &w->moved);
-    w->later_path = NULL;
+    w->later_path = w->later_patch = NULL;
 }
 
 void opworld_set_status(struct opworld *w, const char *member, const char *value)
@@ -477,7 +480,7 @@ bool opworld_run(struct opworld *w, int64_t until_ms)
     operator_start(w->op);
     task_spawn(w->tasks, stop_later, &deadline);
     if (w->later_path)
-        task_spawn(w->tasks, delete_later, w);
+        task_spawn(w->tasks, do_later, w);
     code = tasks_run(w->tasks);
     ck_assert_msg(code == 0, "tasks_run: %d\n%s", code, strbuf_str(&w->log));
     strbuf_clear(&w->metrics);

@@ -40,7 +40,8 @@ struct opworld {
     uint64_t kill_at;      /* the process dies at this request; 0 = never */
     bool kill_after;       /* once the request has taken effect, its answer unheard */
     bool dead;
-    const char *later_path; /* deleted later_ms into the next run */
+    const char *later_path;  /* deleted, or ... */
+    const char *later_patch; /* ... given this merge patch, later_ms into the next run */
     int64_t later_ms;
     struct gate moved;
     /* one life of the operator */

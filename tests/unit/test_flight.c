@@ -256,6 +256,13 @@ START_TEST(a_dry_run_records_the_same_way)
 }
 END_TEST
 
+static void patch_later(const char *json, int64_t ms)
+{
+    w.later_path = "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo";
+    w.later_patch = json;
+    w.later_ms = ms;
+}
+
 START_TEST(an_edited_spec_is_kept_beside_the_first)
 {
     start_recording((struct flight_options){0});
@@ -272,6 +279,25 @@ START_TEST(an_edited_spec_is_kept_beside_the_first)
     ck_assert_int_eq(
         sql_int("SELECT count(*) FROM specs WHERE canary LIKE '%consecutive k=2%stepWeight\":10%'"),
         1);
+}
+END_TEST
+
+/* An annotation is no part of a generation, and counts from the next tick on all the same. */
+START_TEST(an_edited_judge_is_heard_in_the_middle_of_a_rollout)
+{
+    start_recording((struct flight_options){0});
+    install("istio", STEPS);
+    run_for(60000);
+    release("podinfo:2");
+    w.metric = 50;
+    patch_later("{\"metadata\":{\"annotations\":{\"coalmine.dev/judge.request-success-rate\":"
+                "\"consecutive k=9\"}}}",
+                25000);
+    run_for(60000);
+    stop_recording();
+    expect_all_the_same();
+    ck_assert_int_eq(sql_int("SELECT count(*) FROM specs"), 2);
+    ck_assert_str_ne(opworld_status(&w, "podinfo", "phase"), "Failed");
 }
 END_TEST
 
@@ -752,6 +778,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tc, every_tick_is_decided_the_same_again, 0, 4);
     tcase_add_test(tc, a_dry_run_records_the_same_way);
     tcase_add_test(tc, an_edited_spec_is_kept_beside_the_first);
+    tcase_add_test(tc, an_edited_judge_is_heard_in_the_middle_of_a_rollout);
     tcase_add_test(tc, a_tick_that_was_cut_short_is_the_same_as_far_as_it_goes);
     tcase_add_test(tc, another_answer_is_another_decision);
     tcase_add_loop_test(tc, a_damaged_row_is_named, 0, sizeof(damages) / sizeof(damages[0]));
