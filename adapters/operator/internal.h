@@ -25,7 +25,8 @@ struct feed {
     struct kube_resource kube;
     struct kube_client *client;
     struct kube_cache *cache;
-    bool metadata_only, ended;
+    char *ns; /* of this namespace alone: ConfigMaps and Secrets; NULL = all */
+    bool metadata_only, stopped, ended;
     bool failing; /* the last list or watch failed */
     struct gate changed;
     uint64_t task;
@@ -164,7 +165,9 @@ struct tick {
 };
 
 /* world.c */
-struct feed *feed_find(struct operator* o, const struct resource *r, bool metadata_only);
+struct feed *feed_find(struct operator* o, const struct resource *r, bool metadata_only,
+                       const char *ns);
+void feeds_trim(struct operator* o);
 struct feed *feed_start(struct operator* o, const struct resource *r, bool metadata_only,
                         void (*on_change)(void *ctx, enum watch_event type,
                                           const struct kube_entry *entry));

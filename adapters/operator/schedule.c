@@ -85,7 +85,10 @@ static void jobs_sweep(struct operator* o)
         else
             o->jobs[kept++] = o->jobs[i];
     }
-    o->job_count = kept;
+    if (kept < o->job_count) {
+        o->job_count = kept;
+        feeds_trim(o);
+    }
 }
 
 /* ---- what the watch brings ---------------------------------------------------------------------

@@ -94,9 +94,10 @@ static bool is_mesh_resource(const struct resource *r)
            strcmp(r->group, "serving.knative.dev") != 0;
 }
 
-struct feed *feed_start(struct operator* o, const struct resource *r, bool metadata_only,
-                        void (*on_change)(void *ctx, enum watch_event type,
-                                          const struct kube_entry *entry))
+/* `ns`: of this namespace alone; NULL = all that the operator watches. */
+static struct feed *
+feed_open(struct operator* o, const struct resource *r, bool metadata_only, const char *ns,
+          void (*on_change)(void *ctx, enum watch_event type, const struct kube_entry *entry))
 {
     struct feed *f = calloc(1, sizeof(*f));
     struct kube_cache_options options;
@@ -108,9 +109,12 @@ struct feed *feed_start(struct operator* o, const struct resource *r, bool metad
     f->kube = (struct kube_resource){r->group, r->version, r->plural, r->kind, r->cluster_scoped};
     f->client = is_mesh_resource(r) && o->o.mesh_kube ? o->o.mesh_kube : o->o.kube;
     f->metadata_only = metadata_only;
+    f->ns = ns ? strdup(ns) : NULL;
     options = (struct kube_cache_options){
         .watch = {.resource = &f->kube,
-                  .ns = r->cluster_scoped ? NULL : o->o.ns,
+                  .ns = r->cluster_scoped ? NULL
+                        : f->ns           ? f->ns
+                                          : o->o.ns,
                   .metadata_only = metadata_only},
         .keep = keep_object,
         .on_change = on_change ? on_change : on_feed_change,
@@ -123,6 +127,7 @@ struct feed *feed_start(struct operator* o, const struct resource *r, bool metad
         f->task = task_spawn(o->o.tasks, run_feed, f);
     if (f->task == 0) {
         kube_cache_free(f->cache);
+        free(f->ns);
         free(f);
         return NULL;
     }
@@ -131,14 +136,23 @@ struct feed *feed_start(struct operator* o, const struct resource *r, bool metad
     return f;
 }
 
-struct feed *feed_find(struct operator* o, const struct resource *r, bool metadata_only)
+struct feed *feed_start(struct operator* o, const struct resource *r, bool metadata_only,
+                        void (*on_change)(void *ctx, enum watch_event type,
+                                          const struct kube_entry *entry))
+{
+    return feed_open(o, r, metadata_only, NULL, on_change);
+}
+
+struct feed *feed_find(struct operator* o, const struct resource *r, bool metadata_only,
+                       const char *ns)
 {
     for (struct feed *f = o->feeds; f; f = f->next) {
         if (strcmp(f->kube.plural, r->plural) == 0 && strcmp(f->kube.group, r->group) == 0 &&
-            strcmp(f->kube.version, r->version) == 0)
+            strcmp(f->kube.version, r->version) == 0 &&
+            (f->ns == NULL || (ns && strcmp(f->ns, ns) == 0)))
             return f;
     }
-    return feed_start(o, r, metadata_only, NULL);
+    return feed_open(o, r, metadata_only, ns, NULL);
 }
 
 /* Wait until a feed holds its kind; false when that fails for now. */
@@ -159,6 +173,31 @@ void feeds_stop(struct operator* o)
     }
 }
 
+/* Namespaces whose last Canary has gone are not looked at any more. */
+void feeds_trim(struct operator* o)
+{
+    for (struct feed **at = &o->feeds; *at;) {
+        struct feed *f = *at;
+        bool wanted = f->ns == NULL;
+
+        for (size_t i = 0; !wanted && i < o->job_count; i++)
+            wanted = strcmp(o->jobs[i]->ns, f->ns) == 0;
+        if (!wanted && f->ended) {
+            *at = f->next;
+            kube_cache_free(f->cache);
+            free(f->ns);
+            free(f);
+            continue;
+        }
+        if (!wanted && !f->stopped) {
+            f->stopped = true;
+            kube_cache_stop(f->cache);
+            task_cancel(o->o.tasks, f->task);
+        }
+        at = &f->next;
+    }
+}
+
 bool feeds_ended(const struct operator* o)
 {
     for (const struct feed *f = o->feeds; f; f = f->next) {
@@ -174,6 +213,7 @@ void feeds_free(struct operator* o)
         struct feed *next = o->feeds->next;
 
         kube_cache_free(o->feeds->cache);
+        free(o->feeds->ns);
         free(o->feeds);
         o->feeds = next;
     }
@@ -234,7 +274,7 @@ int world_get(void *self, const struct resource *r, const char *ns, const char *
 {
     struct tick *t = self;
     bool config = r == &RESOURCE_CONFIGMAP || r == &RESOURCE_SECRET;
-    struct feed *f = feed_find(t->op, r, config);
+    struct feed *f = feed_find(t->op, r, config, config ? ns : NULL);
 
     *ret_object = NULL;
     if (f == NULL)
@@ -286,7 +326,7 @@ int world_config(void *self, const struct resource *r, const char *ns, const cha
                  struct config_facts *ret_facts, struct strbuf *reterr_text)
 {
     struct tick *t = self;
-    struct feed *f = feed_find(t->op, r, true);
+    struct feed *f = feed_find(t->op, r, true, ns);
     const struct kube_entry *entry;
     struct strbuf key = STRBUF_INIT;
     struct config_memo *memo;
@@ -359,7 +399,7 @@ int world_write(void *self, const struct router_write *w, struct strbuf *reterr_
 {
     struct tick *t = self;
     bool config = w->resource == &RESOURCE_CONFIGMAP || w->resource == &RESOURCE_SECRET;
-    struct feed *f = feed_find(t->op, w->resource, config);
+    struct feed *f = feed_find(t->op, w->resource, config, config ? w->ns : NULL);
     cJSON *object = NULL;
     struct kube_error error;
     int code;

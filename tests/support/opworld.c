@@ -138,6 +138,7 @@ static int api_stream(void *self, const struct http_request *req, http_on_data *
         simkube_reply_release(&reply);
         return code;
     }
+    strbuf_addf(&w->watches, "%s\n", req->url + strlen(API));
     while (open && wanted && code == 0) {
         strbuf_clear(&text);
         open = simkube_watch_read(w->k, wall(w), reply.watch, &text);
@@ -146,6 +147,7 @@ static int api_stream(void *self, const struct http_request *req, http_on_data *
         if (open && wanted)
             code = gate_wait(w->tasks, &w->moved, INT64_MAX) == -ECANCELED ? -ECANCELED : 0;
     }
+    strbuf_addf(&w->watches, "- %s\n", req->url + strlen(API));
     simkube_watch_close(w->k, reply.watch);
     simkube_reply_release(&reply);
     strbuf_release(&text);
@@ -434,6 +436,7 @@ void opworld_release(struct opworld *w)
     strbuf_release(&w->hooks);
     strbuf_release(&w->queries);
     strbuf_release(&w->metrics);
+    strbuf_release(&w->watches);
     strbuf_release(&w->log);
 }
 

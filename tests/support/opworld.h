@@ -35,6 +35,7 @@ struct opworld {
     int64_t hook_ms;       /* ... and how long it takes, ... */
     const char *slow_hook; /* ... where its URL holds this; NULL = all */
     struct strbuf hooks;   /* "phase\n" of each hook called */
+    struct strbuf watches; /* "path?query\n" of each watch begun, "- path?query\n" of each ended */
     struct strbuf metrics; /* /metrics of the last operator, at its end */
     uint64_t requests;     /* to the API since the start */
     uint64_t kill_at;      /* the process dies at this request; 0 = never */

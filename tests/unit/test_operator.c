@@ -188,6 +188,71 @@ START_TEST(a_changed_config_is_a_release)
 }
 END_TEST
 
+/* Names and labels as Flagger 1.44 has them (pkg/metrics/recorder.go). */
+START_TEST(metrics_have_flaggers_names_and_labels)
+{
+    static const char *const samples[] = {
+        "flagger_info{version=\"" COALMINE_VERSION "\",mesh_provider=\"istio\"} 1\n",
+        "flagger_canary_total{namespace=\"test\"} 1\n",
+        "flagger_canary_status{name=\"podinfo\",namespace=\"test\"} 1\n",
+        "flagger_canary_weight{workload=\"podinfo-primary\",namespace=\"test\"} 100\n",
+        "flagger_canary_weight{workload=\"podinfo\",namespace=\"test\"} 0\n",
+        "flagger_canary_metric_analysis{name=\"podinfo\",namespace=\"test\",metric=\"request-"
+        "success-"
+        "rate\"} 100\n",
+        "flagger_canary_duration_seconds_bucket{name=\"podinfo\",namespace=\"test\",le=\"0.005\"} ",
+        "flagger_canary_duration_seconds_bucket{name=\"podinfo\",namespace=\"test\",le=\"+Inf\"} ",
+        "flagger_canary_duration_seconds_sum{name=\"podinfo\",namespace=\"test\"} ",
+        "flagger_canary_duration_seconds_count{name=\"podinfo\",namespace=\"test\"} ",
+        "flagger_canary_successes_total{name=\"podinfo\",namespace=\"test\",deployment_strategy="
+        "\"canary\",analysis_status=\"completed\"} 1\n",
+        "# TYPE flagger_canary_successes_total counter\n",
+        "# TYPE flagger_canary_duration_seconds histogram\n",
+        "coalmine_asks_total{ask=\"metric\"} ",
+        "coalmine_api_requests_total{verb=\"patch\"} ",
+    };
+
+    install("istio", CANARY_STEPS);
+    run_for(60000);
+    release("podinfo:2");
+    run_for(100000);
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++)
+        ck_assert_msg(strstr(strbuf_str(&w.metrics), samples[i]) != NULL, "no %s in\n%.3000s",
+                      samples[i], strbuf_str(&w.metrics));
+    w.metric = 50;
+    release("podinfo:3");
+    run_for(100000);
+    ck_assert_ptr_nonnull(
+        strstr(strbuf_str(&w.metrics),
+               "flagger_canary_failures_total{name=\"podinfo\",namespace=\"test\","
+               "deployment_strategy=\"canary\",analysis_status=\"completed\"} 1\n"));
+    ck_assert_ptr_nonnull(strstr(strbuf_str(&w.metrics),
+                                 "flagger_canary_status{name=\"podinfo\",namespace=\"test\"} 2\n"));
+}
+END_TEST
+
+/* ConfigMaps and Secrets: as metadata, and only beside Canaries. */
+START_TEST(configs_are_watched_only_where_canaries_are)
+{
+    static const char begun[] = "\n/api/v1/namespaces/test/configmaps?watch=true",
+                      ended[] = "\n- /api/v1/namespaces/test/configmaps?watch=true";
+
+    opworld_apply(&w,
+                  "apiVersion: v1\nkind: Namespace\nmetadata: {name: elsewhere}\n---\n"
+                  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n");
+    install("istio", CANARY_STEPS);
+    opworld_delete_later(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", 60000);
+    run_for(90000);
+    ck_assert_msg(strstr(strbuf_str(&w.watches), begun) != NULL, "%.2000s", strbuf_str(&w.watches));
+    ck_assert_ptr_null(strstr(strbuf_str(&w.watches), "\n/api/v1/configmaps"));
+    ck_assert_ptr_null(strstr(strbuf_str(&w.watches), "elsewhere"));
+    /* ended with its last Canary, half a minute before the operator ended and the others with it */
+    ck_assert_ptr_nonnull(strstr(strbuf_str(&w.watches), ended));
+    ck_assert(strstr(strbuf_str(&w.watches), ended) <
+              strstr(strbuf_str(&w.watches), "\n- /apis/flagger.app"));
+}
+END_TEST
+
 START_TEST(a_closed_gate_holds_the_release_until_it_opens)
 {
     install("istio", CANARY_STEPS);
@@ -665,6 +730,8 @@ int main(void)
     tcase_add_test(tc, bad_metrics_roll_back);
     tcase_add_loop_test(tc, blue_green_and_ab_are_promoted, 0, 2);
     tcase_add_test(tc, a_changed_config_is_a_release);
+    tcase_add_test(tc, metrics_have_flaggers_names_and_labels);
+    tcase_add_test(tc, configs_are_watched_only_where_canaries_are);
     tcase_add_test(tc, a_closed_gate_holds_the_release_until_it_opens);
     tcase_add_test(tc, a_person_aborts_and_retries);
     tcase_add_test(tc, a_person_promotes_pauses_and_resumes);
