@@ -393,7 +393,7 @@ CHECK_SCRIPTS := \
 	tests/golden/purity_check.sh \
 	tests/golden/render.sh
 CHECK_SCRIPTS += tests/golden/sweep.sh tests/golden/whatif.sh
-CHECK_SCRIPTS += tests/simkube/flight.sh tests/simkube/calls.sh tests/simkube/kubectl.sh
+CHECK_SCRIPTS += tests/simkube/flight.sh tests/simkube/operator.sh tests/simkube/calls.sh tests/simkube/kubectl.sh
 CHECK_SCRIPTS += tests/golden/pictures.sh tests/web/page.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh
