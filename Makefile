@@ -448,6 +448,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_BINS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
 LIBS = $(BUILD)/libadapters.a $(BUILD)/libsim.a $(BUILD)/libengine.a
 
+.PHONY: poison
 .PHONY: all bench check conformance clean deps fuzz fuzz-programs install lint sanitize valgrind
 .DELETE_ON_ERROR:
 # kept, but not .SECONDARY: that takes a missing object of an old source for made
@@ -553,6 +554,9 @@ sanitize:
 valgrind: $(BUILD)/.deps-check $(BUILD)/.deps-fuzz $(UNIT_BINS)
 	@tests/valgrind $(VALGRIND_ONLY:%=$(BUILD)/tests/%)
 VALGRIND_ONLY ?= $(notdir $(UNIT_BINS))
+
+# every mutation of the poison test, where make check plays a sample
+poison: $(BUILD)/tests/test_poison ; POISON_STEP=1 $<
 
 lint: ; @scripts/lint.sh
 

@@ -21,6 +21,7 @@
 #include "adapters/metrics/builtin.h"
 #include "adapters/metrics/provider.h"
 #include "adapters/notify/notify.h"
+#include "tests/support/certificates.h"
 
 static struct http_client *http;
 static struct arena *arena;
@@ -56,17 +57,31 @@ static void handle(void *ctx, struct server_call *c)
     else if (strcmp(path, "/prom/api/v1/query") == 0 &&
              strcmp(last_authorization, "Bearer tok") == 0)
         call_answer(c, 200, "application/json", one, sizeof one - 1);
+    else if (strcmp(path, "/basic/api/v1/query") == 0 &&
+             strcmp(last_authorization, "Basic YWRtaW46aHVzaA==") == 0 &&
+             call_header(c, "X-Scope-OrgID") && strcmp(call_header(c, "X-Scope-OrgID"), "7") == 0)
+        call_answer(c, 200, "application/json", one, sizeof one - 1);
     else
         answer_text(c, 401, "who are you?");
 }
 
-static struct server *server_new(void)
+static struct server *server_with(const struct certificates *certs)
 {
     struct server_options options = {.address = "127.0.0.1", .handler = handle};
     struct server *s = NULL;
 
+    if (certs) {
+        options.cert_pem = certs->server_cert;
+        options.key_pem = certs->server_key;
+    }
+
     ck_assert_int_eq(server_start_thread(&options, &s), 0);
     return s;
+}
+
+static struct server *server_new(void)
+{
+    return server_with(NULL);
 }
 
 /* Anything that is not about reach: loopback is allowed for manifests. */
@@ -179,6 +194,45 @@ START_TEST(a_protected_server_wants_its_token)
     ck_assert_str_eq(metric_provider_online(p, http, clock_real(), arena),
                      "running query failed: error response: Status 401 Unauthorized: who are you?");
     server_stop(s);
+}
+END_TEST
+
+/* As a MetricTemplate says it: secretRef, headers, insecureSkipVerify. NULL = it let us in. */
+static const char *ask_over_tls(const struct server *s, bool insecure, bool with_header,
+                                bool with_secret)
+{
+    static const struct metric_secret pair[] = {{"username", "admin"}, {"password", "hush"}};
+    static const struct http_header tenant = {"X-Scope-OrgID", "7"};
+    struct metric_provider_spec spec = {.type = "prometheus",
+                                        .has_secret = with_secret,
+                                        .secret = pair,
+                                        .secret_count = with_secret ? 2 : 0,
+                                        .headers = &tenant,
+                                        .header_count = with_header,
+                                        .insecure_skip_verify = insecure};
+    struct metric_provider *p;
+    const char *why = NULL;
+
+    spec.address = arena_printf(arena, "https://127.0.0.1:%u/basic", server_port(s));
+    p = metric_provider_new(arena, &spec, &why);
+    ck_assert_msg(p != NULL, "%s", why);
+    return metric_provider_online(p, http, clock_real(), arena);
+}
+
+START_TEST(basic_auth_headers_and_tls_are_as_the_template_says)
+{
+    struct certificates certs = certificates_make("IP:127.0.0.1", false);
+    struct server *s = server_with(&certs);
+    const char *why = ask_over_tls(s, true, true, true);
+
+    ck_assert_msg(why == NULL, "%s", why);
+    ck_assert_ptr_nonnull(strstr(ask_over_tls(s, true, false, true), "401"));
+    ck_assert_ptr_nonnull(strstr(ask_over_tls(s, true, true, false), "401"));
+    why = ask_over_tls(s, false, true, true);
+    ck_assert_msg(why != NULL && strstr(why, "certificate") != NULL, "%s", why ? why : "let in");
+    ck_assert_ptr_null(strstr(why, "hush"));
+    server_stop(s);
+    certificates_release(&certs);
 }
 END_TEST
 
@@ -355,6 +409,7 @@ int main(void)
     tcase_add_test(tc, metadata_services_are_out_of_reach);
     tcase_add_test(tc, chat_gets_the_message_and_its_address_stays_secret);
     tcase_add_test(tc, a_protected_server_wants_its_token);
+    tcase_add_test(tc, basic_auth_headers_and_tls_are_as_the_template_says);
     suite_add_tcase(s, tc);
     tcase_set_timeout(live, 60);
     if (system("command -v prometheus promtool >/dev/null 2>&1") == 0)
