@@ -39,6 +39,8 @@ SIM_SRCS := \
 	sim/metric.c \
 	sim/capacity.c \
 	sim/models.c \
+	sim/models_exact.c \
+	sim/models_judge.c \
 	sim/models_policy.c \
 	sim/models_run.c \
 	sim/record.c \

@@ -217,20 +217,24 @@ static double median_of(const double *y, uint32_t n)
     return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-/* Fails when the canary lies above the primary by more than the tolerated share of its median. */
+/* Fails when the canary lies on the worse side of the primary by more than the tolerated share of
+ * its median. */
 static enum verdict look_mann_whitney(const struct judge_spec *j, const struct answer *a)
 {
     uint32_t m = a->canary_sample_count, n = a->primary_sample_count;
     double allowed;
+    bool worse;
 
     m = m < JUDGE_SAMPLES_MAX ? m : JUDGE_SAMPLES_MAX;
     n = n < JUDGE_SAMPLES_MAX ? n : JUDGE_SAMPLES_MAX;
     if (m < 2 || n < 2 || !a->canary_samples || !a->primary_samples)
         return VERDICT_WAIT;
     allowed = median_of(a->primary_samples, n) * j->tolerance;
-    return judge_is_greater(a->canary_samples, m, a->primary_samples, n, allowed, j->critical)
-               ? VERDICT_FAIL
-               : VERDICT_PASS;
+    if (j->low_is_bad)
+        worse = judge_is_greater(a->primary_samples, n, a->canary_samples, m, allowed, j->critical);
+    else
+        worse = judge_is_greater(a->canary_samples, m, a->primary_samples, n, allowed, j->critical);
+    return worse ? VERDICT_FAIL : VERDICT_PASS;
 }
 
 enum verdict judge_look(struct judge_state *state, const struct judge_spec *judge, bool outside,

@@ -67,6 +67,7 @@ struct judge_spec {
     double kappa;         /* ANYTIME: prior weight, 10 */
     double tolerance;     /* MANN_WHITNEY: allowed relative shift */
     double critical;      /* MANN_WHITNEY: the normal quantile of 1 - alpha */
+    bool low_is_bad;      /* MANN_WHITNEY: of a metric that falls when things get worse */
 };
 
 struct metric_spec {

@@ -52,8 +52,10 @@ struct whatif_model {
 
     /* errors */
     double errors;        /* share of the new version's requests that fail */
-    double errors_before; /* ... until the fault sets in; also that of the old version */
-    ms_t onset_ms;        /* the fault sets in so long after the canary first serves; 0 = at once */
+    double errors_before; /* ... until the fault sets in */
+    double old_errors; /* of the old version, for judges that compare with it; < 0 = the least that
+                          is swept */
+    ms_t onset_ms;     /* the fault sets in so long after the canary first serves; 0 = at once */
     int16_t onset_weight; /* ... and only at this weight and above */
     ms_t ramp_ms;         /* it grows in a straight line for so long */
     ms_t warmup_ms;       /* errors of a cold start fade in a straight line */

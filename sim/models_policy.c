@@ -230,6 +230,16 @@ uint32_t policy_symbol(const struct policy *p, const uint8_t *digits, bool gate_
     return symbol + (gate_closed ? p->gate_symbol : 0);
 }
 
+/* As policy_answer, under the bounds of stand_in. */
+static struct answer table_answer(const struct policy_metric *m, enum check_digit digit)
+{
+    struct policy_metric judged = *m;
+
+    if (m->judged)
+        judged.bounds = (struct threshold_range){.has_max = true, .max = 0};
+    return policy_answer(&judged, digit);
+}
+
 /* Every outcome of the tick that follows state `from`. */
 static int explore(struct builder *b, uint32_t from, ms_t at_ms)
 {
@@ -256,7 +266,7 @@ static int explore(struct builder *b, uint32_t from, ms_t at_ms)
             enum check_digit digit = (enum check_digit)p->digits[rest % p->base];
             if (digit == DIGIT_OUT && !p->metrics[i].can_be_out)
                 digit = DIGIT_IN;
-            w->metrics[i] = policy_answer(&p->metrics[i], digit);
+            w->metrics[i] = table_answer(&p->metrics[i], digit);
         }
         policy_walker_tick(w, p->spec, at_ms, closed, &state);
         rc = intern(b, w, &state, &to);
@@ -287,8 +297,12 @@ static int choose_metrics(struct policy *p, const struct spec *spec,
             metric->window_ms = 60000;
         metric_bounds(m, &metric->bounds);
         metric->can_be_out = metric->bounds.has_min || metric->bounds.has_max;
-        few = few || m->judge.min_samples > 0;
-        if (m->judge.kind == JUDGE_ANYTIME || m->judge.kind == JUDGE_MANN_WHITNEY)
+        metric->judged = (judge_food(&m->judge) & (FOOD_COUNTS | FOOD_SAMPLES)) != 0;
+        metric->can_be_out = metric->can_be_out || metric->judged;
+        p->compares = p->compares || metric->judged;
+        few = few || m->judge.min_samples > 0 || m->judge.kind == JUDGE_MANN_WHITNEY;
+        if (m->judge.kind == JUDGE_MANN_WHITNEY &&
+            spec->analysis.interval_ms % metric->window_ms != 0)
             return -ENOTSUP;
     }
     for (uint32_t i = 0; i < spec->analysis.hook_count; i++)
@@ -309,6 +323,24 @@ static int choose_metrics(struct policy *p, const struct spec *spec,
     return 0;
 }
 
+/*
+ * The spec that the table is made of. What a judge of counts or samples will say is not in the
+ * table but in the run, which asks the judge itself (engine/judge.h); here its no is a broken
+ * bound.
+ */
+static void stand_in(struct spec *spec, struct metric_spec *metrics, const struct policy *p)
+{
+    for (uint32_t i = 0; i < p->metric_count; i++) {
+        metrics[i] = *p->metrics[i].spec;
+        if (!p->metrics[i].judged)
+            continue;
+        metrics[i].has_range = true;
+        metrics[i].range = (struct threshold_range){.has_max = true, .max = 0};
+        metrics[i].judge = (struct judge_spec){.min_samples = 1}; /* no request at all: wait */
+    }
+    spec->analysis.metrics = metrics;
+}
+
 /* Ticks to the promotion when every check passes and the gate is open. */
 static uint32_t best_case(const struct policy *p)
 {
@@ -327,12 +359,17 @@ int policy_make(struct policy *ret_policy, const struct spec *spec,
 {
     struct policy p = {.spec = spec};
     struct builder b = {.policy = &p};
+    struct metric_spec metrics[POLICY_METRICS_MAX];
+    struct spec table = *spec;
     uint32_t index;
     int rc = choose_metrics(&p, spec, options);
 
     if (rc != 0)
         return rc;
-    policy_walker_init(&b.walker, spec);
+    if (p.compares)
+        stand_in(&table, metrics, &p);
+    p.spec = &table;
+    policy_walker_init(&b.walker, &table);
     rc = grow(&b);
     if (rc == 0)
         rc = intern(&b, &b.walker, &(struct policy_state){.phase = PHASE_INITIALIZED}, &index);
@@ -346,6 +383,7 @@ int policy_make(struct policy *ret_policy, const struct spec *spec,
         return rc;
     }
     p.best_ticks = best_case(&p);
+    p.spec = spec;
     *ret_policy = p;
     return 0;
 }

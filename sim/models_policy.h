@@ -38,6 +38,7 @@ struct policy_metric {
     ms_t window_ms;
     struct threshold_range bounds; /* effective */
     bool can_be_out;               /* some value breaks the bounds */
+    bool judged; /* by counts or samples: runs ask the judge, OUT in the table is its no */
 };
 
 enum policy_end { END_NONE, END_PROMOTED, END_ROLLED_BACK };
@@ -64,6 +65,7 @@ struct policy {
     uint32_t state_count;
     uint32_t *next;      /* [state * symbol_count + symbol] */
     uint8_t *failing;    /* likewise: the tick counted a failed check */
+    bool compares;       /* some metric is judged against the primary */
     uint32_t best_ticks; /* ticks to the promotion when every check passes, 0 = never */
 };
 
@@ -73,8 +75,8 @@ struct policy_options {
     bool outages;
 };
 /*
- * Returns 0, -ENOMEM, -E2BIG (more metrics or states than fit), -ENOTSUP (a judge that keeps
- * counts: step the engine instead). `spec` is borrowed.
+ * Returns 0, -ENOMEM, -E2BIG (more metrics or states than fit), -ENOTSUP (Mann-Whitney with windows
+ * that do not divide the interval). `spec` is borrowed.
  */
 int policy_make(struct policy *ret_policy, const struct spec *spec,
                 const struct policy_options *options);
@@ -82,8 +84,7 @@ void policy_release(struct policy *p);
 /* The symbol of one digit per metric. */
 uint32_t policy_symbol(const struct policy *p, const uint8_t *digits, bool gate_closed);
 
-/* One rollout stepped by the engine, as the table is made: for the test that the two agree, and for
- * judges that keep counts. */
+/* One rollout stepped by the engine, as the table is made: for the test that the two agree. */
 struct policy_walker {
     struct rollout rollout;
     struct hand hand;

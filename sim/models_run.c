@@ -1,46 +1,11 @@
-#include "sim/models_run.h"
+#include "sim/models_int.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/stat.h"
 #include "sim/stat_math.h"
-
-#define STREAM_TABLES 0x57484154u
-#define STREAM_STEADY 0x57484155u
-#define STREAM_CHANCE 0x57484156u
-#define BLOCKS_PER_CELL 64u /* of random bits: a cell's draws have a place of their own */
-#define TICKS_LIMIT 20000u
-#define RING_LIMIT (1u << 16)
-#define COLUMNS (MODEL_BUCKETS + 1) /* failed requests, then requests by bucket of latency */
-
-/* Requests of one weight in one cell of time, as tables. */
-struct sampler {
-    int16_t weight;
-    bool mirrored, loaded;
-    double mean, errors;                   /* requests the canary sees; share that fails */
-    uint32_t live_ppk;                     /* thousandths of them that are users' */
-    struct stat_table good[MODEL_BUCKETS]; /* requests that succeed, by bucket */
-    struct stat_table failed[MODEL_BUCKETS];
-};
-
-struct whatif_case {
-    const struct policy *policy;
-    struct whatif_model model;
-    bool stationary;
-    ms_t interval_ms, unit_ms;
-    uint32_t cells_per_tick, ring; /* cells kept: a power of two */
-    uint32_t ticks_max;
-    uint32_t bucket_count;
-    double bounds[MODEL_BUCKETS]; /* of the buckets; the last has none */
-    double shares[MODEL_BUCKETS];
-    uint32_t slow_from[POLICY_METRICS_MAX]; /* latency_counts: the first bucket over the bound */
-    struct sampler *samplers;
-    uint32_t sampler_count;
-    uint32_t *sampler_of; /* per state; UINT32_MAX = nothing is served */
-};
 
 /* ---- tallies
  * -------------------------------------------------------------------------------------------------
@@ -142,36 +107,48 @@ static ms_t common_divisor(ms_t a, ms_t b)
     return a;
 }
 
-static bool is_latency(const struct policy_metric *m)
+bool metric_is_latency(const struct policy_metric *m)
 {
     return m->kind == POLICY_LATENCY || m->kind == POLICY_LATENCY_S;
 }
 
-static double bound_ms_of(const struct policy_metric *m)
+double metric_bound_ms(const struct policy_metric *m)
 {
     double bound = m->bounds.has_max ? m->bounds.max : 0;
 
     return m->kind == POLICY_LATENCY_S ? bound * 1000 : bound;
 }
 
+/* The share of requests that falls into each bucket. */
+static void fill_shares(const struct whatif_case *c, const struct whatif_model *m, double *ret)
+{
+    double before = 0;
+
+    for (uint32_t b = 0; b < c->bucket_count; b++) {
+        double cdf = b + 1 < c->bucket_count ? model_latency_cdf(m, c->bounds[b]) : 1;
+        ret[b] = cdf > before ? cdf - before : 0;
+        before = cdf;
+    }
+}
+
 /* Buckets of latency: one when nobody looks, Istio's, or one boundary per bound. */
 static void choose_buckets(struct whatif_case *c)
 {
     const struct policy *p = c->policy;
-    double before = 0;
+    struct whatif_model old = c->model;
     bool looked_at = false;
 
     for (uint32_t i = 0; i < p->metric_count; i++)
-        looked_at = looked_at || is_latency(&p->metrics[i]);
+        looked_at = looked_at || metric_is_latency(&p->metrics[i]);
     c->bucket_count = 1;
-    if (looked_at && c->model.latency && !c->model.latency_counts) {
+    if (looked_at && c->model.latency && (!c->model.latency_counts || p->compares)) {
         memcpy(c->bounds, model_bucket_bounds, sizeof model_bucket_bounds);
         c->bucket_count = MODEL_BUCKETS;
     } else if (looked_at && c->model.latency) {
         for (uint32_t i = 0; i < p->metric_count; i++) {
-            double bound = bound_ms_of(&p->metrics[i]);
+            double bound = metric_bound_ms(&p->metrics[i]);
             uint32_t at = 0;
-            if (!is_latency(&p->metrics[i]))
+            if (!metric_is_latency(&p->metrics[i]))
                 continue;
             while (at + 1 < c->bucket_count && c->bounds[at] < bound)
                 at++;
@@ -183,14 +160,12 @@ static void choose_buckets(struct whatif_case *c)
             c->bucket_count++;
         }
     }
-    for (uint32_t b = 0; b < c->bucket_count; b++) {
-        double cdf = b + 1 < c->bucket_count ? model_latency_cdf(&c->model, c->bounds[b]) : 1;
-        c->shares[b] = cdf > before ? cdf - before : 0;
-        before = cdf;
-    }
+    fill_shares(c, &c->model, c->shares);
+    old.slowdown = 1;
+    fill_shares(c, &old, c->old_shares);
     for (uint32_t i = 0; i < p->metric_count; i++)
         for (c->slow_from[i] = 0; c->slow_from[i] + 1 < c->bucket_count; c->slow_from[i]++)
-            if (c->bounds[c->slow_from[i]] >= bound_ms_of(&p->metrics[i])) {
+            if (c->bounds[c->slow_from[i]] >= metric_bound_ms(&p->metrics[i])) {
                 c->slow_from[i]++;
                 break;
             }
@@ -233,7 +208,7 @@ static int choose_cells(struct whatif_case *c)
     return 0;
 }
 
-static double share_of(const struct whatif_case *c, int32_t weight)
+double run_share(const struct whatif_case *c, int32_t weight)
 {
     double share = weight / 100.0;
 
@@ -245,7 +220,7 @@ static double share_of(const struct whatif_case *c, int32_t weight)
 static int fill_sampler(const struct whatif_case *c, struct sampler *s)
 {
     double seconds = (double)c->unit_ms / 1000;
-    double live = share_of(c, s->weight) * c->model.rps * seconds;
+    double live = run_share(c, s->weight) * c->model.rps * seconds;
     double copied = s->mirrored ? c->model.rps * seconds - live : 0;
     double load = s->loaded ? c->model.load_rps * seconds : 0;
     int rc = 0;
@@ -354,19 +329,6 @@ uint32_t whatif_ticks_max(const struct whatif_case *c)
  * ---------------------------------------------------------------------------------------------------
  */
 
-/* Sums since the start, of which the last `ring` cells are kept: a window is one difference. */
-struct run {
-    const struct whatif_case *c;
-    uint64_t seed;
-    uint32_t number;
-    uint32_t cell;  /* of the next one to be drawn, from 1 */
-    uint64_t *sums; /* [ring * columns] */
-    uint64_t requests, bad;
-    ms_t served_from_ms; /* when the canary first got traffic; MS_NEVER */
-    double spared;       /* share of users who have not met the canary */
-    struct scaler scaler;
-};
-
 /* What was counted in one cell. */
 struct cell {
     uint64_t failed, bucket[MODEL_BUCKETS];
@@ -402,8 +364,8 @@ static void draw_from_tables(struct run *r, const struct sampler *s, struct cell
     }
 }
 
-static double slot_factor(const struct run *r, uint32_t ppm, ms_t slot_ms, ms_t at_ms,
-                          uint32_t what, double factor, double otherwise)
+double run_slot(const struct run *r, uint32_t ppm, ms_t slot_ms, ms_t at_ms, uint32_t what,
+                double factor, double otherwise)
 {
     struct rng chance = rng_init(r->seed, r->number, STREAM_CHANCE + what);
 
@@ -411,6 +373,21 @@ static double slot_factor(const struct run *r, uint32_t ppm, ms_t slot_ms, ms_t 
         return otherwise;
     chance.next = (uint64_t)(at_ms / slot_ms) * 8;
     return rng_chance(&chance, ppm) ? factor : otherwise;
+}
+
+void run_spread(struct rng *rng, const struct whatif_case *c, const double *shares, uint64_t n,
+                uint64_t *ret_buckets)
+{
+    double rest = 1;
+
+    for (uint32_t b = 0; b < c->bucket_count; b++) {
+        double p = rest > 1e-15 ? shares[b] / rest : 1;
+        uint64_t k = b + 1 == c->bucket_count ? n : stat_binomial(rng, n, p < 1 ? p : 1);
+
+        ret_buckets[b] = k;
+        n -= k;
+        rest -= shares[b];
+    }
 }
 
 /* Of the requests recorded in a slot, those of the cell at at_ms: all cells together hold them all.
@@ -429,10 +406,10 @@ static void draw_at(struct run *r, const struct sampler *s, ms_t at_ms, struct c
 {
     const struct whatif_model *m = &r->c->model;
     struct rng rng = rng_init(r->seed, r->number, STREAM_STEADY);
-    double seconds = (double)r->c->unit_ms / 1000, share = share_of(r->c, s->weight);
+    double seconds = (double)r->c->unit_ms / 1000, share = run_share(r->c, s->weight);
     double rate = model_rate(m, at_ms) *
-                  slot_factor(r, m->burst_ppm, m->burst_slot_ms, at_ms, 0, m->burst_factor, 1);
-    double errors = s->errors, rest = 1, blip;
+                  run_slot(r, m->burst_ppm, m->burst_slot_ms, at_ms, 0, m->burst_factor, 1);
+    double errors = s->errors, blip;
     uint64_t live, n, failed;
 
     rng.next = (uint64_t)r->cell << 20;
@@ -449,25 +426,19 @@ static void draw_at(struct run *r, const struct sampler *s, ms_t at_ms, struct c
         n += stat_poisson(&rng, m->load_rps * seconds);
     if (r->served_from_ms != MS_NEVER)
         errors = model_errors(m, s->weight, at_ms - r->served_from_ms);
-    blip = slot_factor(r, m->blip_ppm, m->blip_slot_ms, at_ms, 1, m->blip_errors, 0);
+    blip = run_slot(r, m->blip_ppm, m->blip_slot_ms, at_ms, 1, m->blip_errors, 0);
     errors = blip > errors ? blip : errors;
     failed = stat_binomial(&rng, n, errors);
     cell->failed = failed;
     *ret_live = live;
-    for (uint32_t b = 0; b < r->c->bucket_count; b++) {
-        double p = rest > 1e-15 ? r->c->shares[b] / rest : 1;
-        uint64_t k = b + 1 == r->c->bucket_count ? n : stat_binomial(&rng, n, p < 1 ? p : 1);
-        cell->bucket[b] = k;
-        n -= k;
-        rest -= r->c->shares[b];
-    }
+    run_spread(&rng, r->c, r->c->shares, n, cell->bucket);
 }
 
 /* The autoscaler of the primary lives through what is left to it. */
 static void scale(struct run *r, uint32_t state, ms_t at_ms)
 {
     const struct whatif_case *c = r->c;
-    double share = share_of(c, c->samplers[c->sampler_of[state]].weight);
+    double share = run_share(c, c->samplers[c->sampler_of[state]].weight);
 
     if (c->model.sticky == STICKY_CANARY && 1 - r->spared > share)
         share = 1 - r->spared;
@@ -528,7 +499,7 @@ static void serve(struct run *r, uint32_t state, ms_t at_ms)
         }
     }
     if (c->model.user_rps > 0 && s->weight > 0) {
-        double share = share_of(c, s->weight);
+        double share = run_share(c, s->weight);
         if (c->model.sticky == STICKY_BOTH)
             r->spared = r->spared < 1 - share ? r->spared : 1 - share;
         else
@@ -538,8 +509,8 @@ static void serve(struct run *r, uint32_t state, ms_t at_ms)
 }
 
 /* Requests and failures of a window that ends at a tick; buckets too when asked for. */
-static uint64_t look_back(const struct run *r, ms_t at_ms, ms_t window_ms, uint64_t *ret_failed,
-                          uint64_t *ret_buckets)
+uint64_t run_look_back(const struct run *r, ms_t at_ms, ms_t window_ms, uint64_t *ret_failed,
+                       uint64_t *ret_buckets)
 {
     const struct whatif_case *c = r->c;
     uint32_t columns = c->bucket_count + 1;
@@ -563,43 +534,28 @@ static uint64_t look_back(const struct run *r, ms_t at_ms, ms_t window_ms, uint6
     return n;
 }
 
-static bool out_of_bounds(const struct threshold_range *b, double value)
+bool metric_out_of_bounds(const struct threshold_range *b, double value)
 {
     return (b->has_min && value < b->min) || (b->has_max && value > b->max);
 }
 
-static enum check_digit digit_of_counts(const struct whatif_case *c, uint32_t metric, uint64_t n,
-                                        uint64_t failed, const uint64_t *buckets)
+double metric_of_counts(const struct whatif_case *c, uint32_t metric, uint64_t n, uint64_t failed,
+                        const uint64_t *buckets)
 {
     const struct policy_metric *m = &c->policy->metrics[metric];
     double value = 0;
-    uint64_t slow = 0;
 
-    if (n < m->spec->judge.min_samples && n > 0)
-        return DIGIT_FEW;
-    if (n == 0)
-        return DIGIT_NONE;
     switch (m->kind) {
     case POLICY_PASSES:
-        return DIGIT_IN;
+        break;
     case POLICY_SUCCESS_RATE:
-        value = (double)(n - failed) / (double)n * 100;
-        break;
+        return (double)(n - failed) / (double)n * 100;
     case POLICY_ERROR_RATE:
-        value = (double)failed / (double)n * 100;
-        break;
+        return (double)failed / (double)n * 100;
     case POLICY_ERROR_SHARE:
-        value = (double)failed / (double)n;
-        break;
+        return (double)failed / (double)n;
     case POLICY_LATENCY:
     case POLICY_LATENCY_S:
-        if (!c->model.latency)
-            return DIGIT_IN;
-        if (c->model.latency_counts) {
-            for (uint32_t b = c->slow_from[metric]; b < c->bucket_count; b++)
-                slow += buckets[b];
-            return (double)slow > (1 - m->quantile) * (double)n + 1e-9 ? DIGIT_OUT : DIGIT_IN;
-        }
         value = model_histogram_quantile(m->quantile, buckets, c->bounds, c->bucket_count);
         if (m->kind == POLICY_LATENCY_S)
             value /= 1000;
@@ -607,38 +563,95 @@ static enum check_digit digit_of_counts(const struct whatif_case *c, uint32_t me
             value = (double)(int64_t)value;
         break;
     }
-    return out_of_bounds(&m->bounds, value) ? DIGIT_OUT : DIGIT_IN;
+    return value;
 }
 
-static uint32_t check(struct run *r, ms_t at_ms, uint32_t tick)
+static enum check_digit digit_of_counts(const struct whatif_case *c, uint32_t metric, uint64_t n,
+                                        uint64_t failed, const uint64_t *buckets)
+{
+    const struct policy_metric *m = &c->policy->metrics[metric];
+    uint64_t slow = 0;
+    bool out;
+
+    if (metric_is_latency(m) && !c->model.latency)
+        return DIGIT_IN;
+    if (metric_is_latency(m) && c->model.latency_counts) {
+        for (uint32_t b = c->slow_from[metric]; b < c->bucket_count; b++)
+            slow += buckets[b];
+        out = (double)slow > (1 - m->quantile) * (double)n + 1e-9;
+    } else {
+        out = metric_out_of_bounds(&m->bounds, metric_of_counts(c, metric, n, failed, buckets));
+    }
+    return out ? DIGIT_OUT : DIGIT_IN;
+}
+
+/* One metric in one check. */
+static enum check_digit check_metric(struct run *r, uint32_t i, ms_t at_ms, uint32_t tick,
+                                     int32_t weight)
 {
     const struct whatif_case *c = r->c;
-    uint8_t digits[POLICY_METRICS_MAX];
-    uint64_t buckets[MODEL_BUCKETS], failed = 0, n = 0;
-    ms_t window = 0;
+    const struct policy_metric *m = &c->policy->metrics[i];
+    struct rng chance;
 
-    for (uint32_t i = 0; i < c->policy->metric_count; i++) {
-        struct rng chance;
-
-        if (c->policy->metrics[i].kind == POLICY_PASSES) {
-            digits[i] = DIGIT_IN;
-            continue;
-        }
-        if (c->policy->metrics[i].window_ms != window) {
-            window = c->policy->metrics[i].window_ms;
-            n = look_back(r, at_ms, window, &failed, buckets);
-        }
-        digits[i] = (uint8_t)digit_of_counts(c, i, n, failed, buckets);
-        if (at_ms >= c->model.outage_from_ms && at_ms < c->model.outage_to_ms)
-            digits[i] = DIGIT_ERROR;
-        if (c->model.outage_ppm == 0)
-            continue;
+    if (m->kind == POLICY_PASSES)
+        return DIGIT_IN;
+    if (at_ms >= c->model.outage_from_ms && at_ms < c->model.outage_to_ms)
+        return DIGIT_ERROR;
+    if (c->model.outage_ppm > 0) {
         chance = rng_init(r->seed, r->number, STREAM_CHANCE + 2 + i);
         chance.next = (uint64_t)tick * 8;
         if (rng_chance(&chance, c->model.outage_ppm))
-            digits[i] = DIGIT_ERROR;
+            return DIGIT_ERROR;
     }
-    return policy_symbol(c->policy, digits, c->policy->gate && at_ms < c->model.gate_ms);
+    if (r->seen.at_ms != at_ms || r->seen.window_ms != m->window_ms) {
+        r->seen.at_ms = at_ms;
+        r->seen.window_ms = m->window_ms;
+        r->seen.n = run_look_back(r, at_ms, m->window_ms, &r->seen.failed, r->seen.buckets);
+    }
+    if (r->seen.n == 0)
+        return DIGIT_NONE;
+    if (r->seen.n < m->spec->judge.min_samples)
+        return DIGIT_FEW;
+    if (m->judged)
+        return run_judge(r, i, at_ms, tick, weight, r->seen.n, r->seen.failed);
+    return digit_of_counts(c, i, r->seen.n, r->seen.failed, r->seen.buckets);
+}
+
+/*
+ * The engine asks the built-in metrics first and stops at the first that does not pass; a judge
+ * that is not asked has not looked.
+ */
+static void check_in_order(struct run *r, ms_t at_ms, uint32_t tick, int32_t weight,
+                           uint8_t *ret_digits)
+{
+    const struct policy *p = r->c->policy;
+    bool passes = true;
+
+    for (int builtin = 1; builtin >= 0; builtin--)
+        for (uint32_t i = 0; i < p->metric_count; i++) {
+            const struct metric_spec *m = p->metrics[i].spec;
+
+            if ((metric_is_success_rate(m) || metric_is_duration(m)) != builtin)
+                continue;
+            ret_digits[i] = DIGIT_IN;
+            if (passes)
+                ret_digits[i] = (uint8_t)check_metric(r, i, at_ms, tick, weight);
+            passes = passes && ret_digits[i] == DIGIT_IN;
+        }
+}
+
+static uint32_t check(struct run *r, uint32_t state, ms_t at_ms, uint32_t tick)
+{
+    const struct whatif_case *c = r->c;
+    const struct policy *p = c->policy;
+    uint8_t digits[POLICY_METRICS_MAX];
+
+    if (p->compares && p->states[state].checks)
+        check_in_order(r, at_ms, tick, p->states[state].weight, digits);
+    else
+        for (uint32_t i = 0; i < p->metric_count; i++)
+            digits[i] = p->compares ? DIGIT_IN : (uint8_t)check_metric(r, i, at_ms, tick, 0);
+    return policy_symbol(p, digits, p->gate && at_ms < c->model.gate_ms);
 }
 
 static void begin_run(struct run *r, uint32_t number)
@@ -648,9 +661,15 @@ static void begin_run(struct run *r, uint32_t number)
     r->requests = r->bad = 0;
     r->served_from_ms = MS_NEVER;
     r->spared = 1;
+    r->seen.at_ms = -1;
     if (r->c->model.capacity.pod_rps > 0)
         scaler_init(&r->scaler, &r->c->model.capacity, model_rate(&r->c->model, 0));
     memset(r->sums, 0, (r->c->bucket_count + 1) * sizeof *r->sums);
+    if (r->samples) {
+        memset(r->judges, 0, sizeof r->judges);
+        for (int i = 0; i < POLICY_METRICS_MAX; i++)
+            r->samples[i].count = 0;
+    }
 }
 
 /* Percent of the traffic that meets the new version: from the promotion on, the primary is it. */
@@ -673,7 +692,7 @@ static uint32_t play(struct run *r, uint32_t *ret_state, uint64_t *weights, uint
         uint32_t symbol = 0;
 
         if (p->states[state].checks || p->gate)
-            symbol = check(r, at_ms, tick);
+            symbol = check(r, state, at_ms, tick);
         state = p->next[(size_t)state * p->symbol_count + symbol];
         if (states) {
             states[tick] = state;
@@ -691,11 +710,22 @@ static uint32_t play(struct run *r, uint32_t *ret_state, uint64_t *weights, uint
     return tick;
 }
 
+static void run_release(struct run *r)
+{
+    free(r->sums);
+    free(r->samples);
+}
+
 static int run_init(struct run *r, const struct whatif_case *c, uint64_t seed)
 {
     *r = (struct run){.c = c, .seed = seed};
     r->sums = malloc((size_t)c->ring * (c->bucket_count + 1) * sizeof *r->sums);
-    return r->sums ? 0 : -ENOMEM;
+    if (c->policy->compares)
+        r->samples = malloc(POLICY_METRICS_MAX * sizeof *r->samples);
+    if (r->sums && (r->samples || !c->policy->compares))
+        return 0;
+    run_release(r);
+    return -ENOMEM;
 }
 
 static void count_end(const struct run *r, uint32_t state, uint32_t tick, struct whatif_tally *t)
@@ -737,7 +767,7 @@ void whatif_play(const struct whatif_case *c, uint64_t seed, uint32_t first, uin
         if (c->model.capacity.pod_rps > 0)
             count_capacity(&r, tick, tally);
     }
-    free(r.sums);
+    run_release(&r);
 }
 
 uint32_t whatif_trace(const struct whatif_case *c, uint64_t seed, uint32_t number,
@@ -750,227 +780,6 @@ uint32_t whatif_trace(const struct whatif_case *c, uint64_t seed, uint32_t numbe
         return 0;
     begin_run(&r, number);
     tick = play(&r, &state, NULL, ret_states, ret_symbols);
-    free(r.sums);
+    run_release(&r);
     return tick < c->ticks_max ? tick + 1 : tick;
-}
-
-/* ---- the exact sum
- * --------------------------------------------------------------------------------------------- */
-
-const char *exact_flaw_text(enum exact_flaw flaw)
-{
-    static const char *const texts[] = {
-        NULL,
-        "windows overlap: one request is judged by several checks",
-        "metrics look at windows of different length, which share requests",
-        "two metrics judge the same requests",
-        "a latency bound lies within a bucket",
-        "rates change with time",
-        "windows are cut at scrapes",
-    };
-    return texts[flaw];
-}
-
-static double count_value(const struct policy_metric *m, double n, double k)
-{
-    if (m->kind == POLICY_SUCCESS_RATE)
-        return (n - k) / n * 100;
-    return m->kind == POLICY_ERROR_RATE ? k / n * 100 : k / n;
-}
-
-/* The most failures among n requests that keep a metric within its bounds; *k is the answer for the
- * n before. Returns false when no number does. */
-static bool most_allowed(const struct policy_metric *m, uint64_t n, uint64_t *k)
-{
-    double x = (double)n;
-
-    while (*k > 0 && out_of_bounds(&m->bounds, count_value(m, x, (double)*k)))
-        --*k;
-    while (*k < n && !out_of_bounds(&m->bounds, count_value(m, x, (double)(*k + 1))))
-        ++*k;
-    return !out_of_bounds(&m->bounds, count_value(m, x, (double)*k));
-}
-
-/* P(metric within its bounds | n requests), n >= 1. */
-static double chance_in(const struct whatif_case *c, uint32_t metric, double errors, uint64_t n,
-                        uint64_t *k)
-{
-    const struct policy_metric *m = &c->policy->metrics[metric];
-
-    if (m->kind == POLICY_PASSES || (is_latency(m) && !c->model.latency))
-        return 1;
-    if (is_latency(m)) {
-        double slow = 1 - model_latency_cdf(&c->model, bound_ms_of(m));
-        *k = (uint64_t)((1 - m->quantile) * (double)n + 1e-9);
-        return stat_binomial_cdf(*k, n, slow);
-    }
-    return most_allowed(m, n, k) ? stat_binomial_cdf(*k, n, errors) : 0;
-}
-
-/* Adds P(n requests) times the chance of each symbol. */
-static void add_symbols(const struct whatif_case *c, const struct sampler *s, uint64_t n,
-                        double p_n, uint64_t *allowed, double *ret_chance)
-{
-    const struct policy *p = c->policy;
-    double in[POLICY_METRICS_MAX];
-    uint8_t digits[POLICY_METRICS_MAX];
-
-    for (uint32_t i = 0; i < p->metric_count; i++)
-        in[i] = n > 0 ? chance_in(c, i, s->errors, n, &allowed[i]) : 0;
-    for (uint32_t choice = 0; choice < 1u << p->metric_count; choice++) {
-        double chance = p_n;
-        for (uint32_t i = 0; i < p->metric_count && chance > 0; i++) {
-            bool second = choice >> i & 1;
-            bool sure = p->metrics[i].kind == POLICY_PASSES;
-            bool few = n < p->metrics[i].spec->judge.min_samples;
-            if (sure || n == 0 || few) { /* one digit for certain */
-                digits[i] = sure ? DIGIT_IN : n == 0 ? DIGIT_NONE : DIGIT_FEW;
-                chance *= second ? 0 : 1;
-            } else {
-                digits[i] = second ? DIGIT_OUT : DIGIT_IN;
-                chance *= second ? 1 - in[i] : in[i];
-            }
-        }
-        if (chance > 0)
-            ret_chance[policy_symbol(p, digits, false)] += chance;
-    }
-}
-
-static void symbol_chances(const struct whatif_case *c, const struct sampler *s, double *ret_chance)
-{
-    ms_t window = c->interval_ms;
-    uint64_t allowed[POLICY_METRICS_MAX] = {0};
-    double mean, spread;
-
-    for (uint32_t i = 0; i < c->policy->metric_count; i++)
-        if (c->policy->metrics[i].kind != POLICY_PASSES)
-            window = c->policy->metrics[i].window_ms;
-    mean = s->mean * (double)window / (double)c->unit_ms;
-    spread = 9 * stat_sqrt(mean) + 20;
-    uint64_t low = mean > spread ? (uint64_t)(mean - spread) : 0, high = (uint64_t)(mean + spread);
-    for (uint64_t n = mean > 0 ? low : 0; n <= (mean > 0 ? high : 0); n++)
-        add_symbols(c, s, n, stat_poisson_pmf(n, mean), allowed, ret_chance);
-}
-
-static bool counts_failures(const struct policy_metric *m)
-{
-    return m->kind == POLICY_SUCCESS_RATE || m->kind == POLICY_ERROR_RATE ||
-           m->kind == POLICY_ERROR_SHARE;
-}
-
-static enum exact_flaw find_flaw(const struct whatif_case *c, bool *ret_known)
-{
-    const struct policy *p = c->policy;
-    enum exact_flaw flaw = EXACT_TRUE;
-    uint32_t failures = 0, latencies = 0;
-    ms_t window = 0;
-
-    *ret_known = false;
-    if (!c->stationary)
-        return EXACT_UNSTEADY;
-    if (c->model.scrape_ms > 0)
-        return EXACT_SCRAPES;
-    *ret_known = true;
-    for (uint32_t i = 0; i < p->metric_count; i++) {
-        const struct policy_metric *m = &p->metrics[i];
-        double bound = bound_ms_of(m);
-        bool boundary = c->model.latency_counts || !c->model.latency;
-
-        if (m->kind == POLICY_PASSES)
-            continue;
-        failures += counts_failures(m);
-        latencies += is_latency(m);
-        for (int b = 0; b < MODEL_BUCKETS - 1; b++)
-            boundary =
-                boundary || (model_bucket_bounds[b] >= bound && model_bucket_bounds[b] <= bound);
-        if (is_latency(m) && !boundary)
-            flaw = EXACT_BUCKETS;
-        if (window != 0 && window != m->window_ms)
-            flaw = EXACT_WINDOWS;
-        window = m->window_ms;
-    }
-    if (failures > 1 || (latencies > 1 && c->model.latency))
-        flaw = EXACT_SAME_COUNTS;
-    if (window > c->interval_ms)
-        flaw = EXACT_OVERLAP;
-    return flaw;
-}
-
-static bool has_outages(const struct whatif_model *m)
-{
-    return m->outage_ppm > 0 || m->outage_to_ms > m->outage_from_ms;
-}
-
-/* One tick of the programme. Returns the mass that is still under way. */
-static double sum_tick(const struct whatif_case *c, const double *chances, uint32_t tick,
-                       const double *mass, double *after, struct whatif_exact *e)
-{
-    const struct policy *p = c->policy;
-    bool closed = p->gate && (ms_t)tick * c->interval_ms < c->model.gate_ms;
-    double left = 0;
-
-    for (uint32_t s = 0; s < p->state_count; s++) {
-        const double *chance = &chances[(size_t)c->sampler_of[s] * p->gate_symbol];
-        const uint32_t *next =
-            &p->next[(size_t)s * p->symbol_count + (closed ? p->gate_symbol : 0)];
-        if (mass[s] <= 0)
-            continue;
-        for (uint32_t symbol = 0; symbol < p->gate_symbol; symbol++)
-            after[next[symbol]] += mass[s] * (p->states[s].checks ? chance[symbol] : symbol == 0);
-    }
-    for (uint32_t s = 0; s < p->state_count; s++) {
-        const struct sampler *sampler = &c->samplers[c->sampler_of[s]];
-        if (p->states[s].end == END_PROMOTED)
-            e->promote += after[s];
-        else if (p->states[s].end == END_ROLLED_BACK)
-            e->rollback += after[s];
-        else
-            left += after[s];
-        if (p->states[s].end != END_NONE)
-            after[s] = 0;
-        e->bad += after[s] * sampler->mean * c->cells_per_tick * sampler->errors *
-                  sampler->live_ppk / 1000;
-    }
-    return left;
-}
-
-int whatif_sum(const struct whatif_case *c, struct whatif_exact *ret_exact)
-{
-    const struct policy *p = c->policy;
-    struct whatif_exact e = {0};
-    double *chances, *mass, *after, left = 1;
-
-    e.flaw = find_flaw(c, &e.known);
-    if (has_outages(&c->model) && e.known) {
-        e.known = false;
-        e.flaw = EXACT_UNSTEADY;
-    }
-    *ret_exact = e;
-    if (!e.known)
-        return 0;
-    chances = calloc((size_t)c->sampler_count * p->gate_symbol, sizeof *chances);
-    mass = calloc(p->state_count, sizeof *mass);
-    after = calloc(p->state_count, sizeof *after);
-    if (!chances || !mass || !after) {
-        free(chances);
-        free(mass);
-        free(after);
-        return -ENOMEM;
-    }
-    for (uint32_t k = 0; k < c->sampler_count; k++)
-        symbol_chances(c, &c->samplers[k], &chances[(size_t)k * p->gate_symbol]);
-    mass[0] = 1;
-    for (uint32_t tick = 0; tick < c->ticks_max && left > 1e-13; tick++) {
-        double *swap = mass;
-        memset(after, 0, p->state_count * sizeof *after);
-        left = sum_tick(c, chances, tick, mass, after, &e);
-        mass = after;
-        after = swap;
-    }
-    e.unfinished = left;
-    free(chances);
-    free(mass);
-    free(after);
-    *ret_exact = e;
-    return 0;
 }

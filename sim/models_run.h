@@ -59,6 +59,7 @@ enum exact_flaw {
     EXACT_BUCKETS,     /* a bound lies within a bucket: interpolation is not summed */
     EXACT_UNSTEADY,    /* rates change with time: no sum */
     EXACT_SCRAPES,     /* windows are cut at scrapes: no sum */
+    EXACT_JUDGES,      /* a judge remembers counts or samples: no sum */
 };
 const char *exact_flaw_text(enum exact_flaw flaw); /* NULL for EXACT_TRUE */
 struct whatif_exact {

@@ -283,6 +283,7 @@ static bool read_model(struct whatif_setup *s, const struct args *args, struct w
         return false;
     }
     m->user_rps = rpm / 60;
+    m->old_errors = args_has(args, "base-error-rate") ? m->errors_before : -1;
     m->match_percent = (int32_t)match;
     m->onset_weight = (int16_t)weight;
     for (size_t i = 0; args_nth(args, "metric", i); i++)
@@ -407,7 +408,8 @@ const char *whatif_why(int rc)
 {
     return rc == -E2BIG ? "too many metrics or states for what-if"
            : rc == -ENOTSUP
-               ? "a judge that compares canary and primary, which what-if does not tabulate"
+               ? "a Mann-Whitney judge whose window does not divide the interval, which "
+                 "what-if does not play"
            : rc == -EINVAL ? "a changed Canary that is not valid"
                            : "no memory left";
 }

@@ -53,7 +53,7 @@
          .group = "Model"},                                                                        \
         {.name = "base-error-rate",                                                                \
          .value = "E",                                                                             \
-         .help = "before the onset of the fault",                                                  \
+         .help = "of the old version, and of the new one before the onset of the fault",                                                  \
          .group = "Model"},                                                                        \
         {.name = "onset",                                                                          \
          .value = "TIME",                                                                          \

@@ -215,6 +215,12 @@ static void check_food(struct judging *j, const struct spec *spec, const struct 
         check_window(j, &spec->analysis, m);
 }
 
+/* A rate of successes, or a metric that has a lower bound alone. */
+static bool low_is_bad(const struct metric_spec *m)
+{
+    return metric_is_success_rate(m) || (m->has_range && m->range.has_min && !m->range.has_max);
+}
+
 /* ---- the annotations
  * --------------------------------------------------------------------------------------- */
 
@@ -284,9 +290,10 @@ static void read_annotation(struct judging *j, const char *key, const struct nod
         unknown_metric(j, analysis, name);
     else if (!node_str(value))
         wrong(j, kind == ANNOTATES_JUDGE ? "a judge is a text" : "a query is a text", NULL);
-    else if (kind == ANNOTATES_JUDGE)
+    else if (kind == ANNOTATES_JUDGE) {
         read_judge(j, node_str(value), &metric->judge);
-    else if (kind == ANNOTATES_REQUESTS)
+        metric->judge.low_is_bad = low_is_bad(metric);
+    } else if (kind == ANNOTATES_REQUESTS)
         metric->judge_requests = node_str(value);
     else if (kind == ANNOTATES_ERRORS)
         metric->judge_errors = node_str(value);

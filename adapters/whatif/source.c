@@ -315,6 +315,8 @@ double whatif_allowed_errors(const struct spec *spec, const struct policy_option
         struct threshold_range b;
         double here = 1;
 
+        if ((judge_food(&spec->analysis.metrics[i].judge) & (FOOD_COUNTS | FOOD_SAMPLES)) != 0)
+            continue; /* it compares, whatever the bounds */
         metric_bounds(&spec->analysis.metrics[i], &b);
         if (options->kinds[i] == POLICY_SUCCESS_RATE && b.has_min)
             here = (100 - b.min) / 100;

@@ -166,6 +166,9 @@ static int make_ready(const struct whatif_plan *plan, size_t cell, struct ready 
     r->model = plan->model;
     r->model.rps = plan->grid->rps[rps];
     r->model.errors = plan->grid->errors[error];
+    for (size_t i = 0; plan->model.old_errors < 0 && i < plan->grid->error_count; i++)
+        if (i == 0 || plan->grid->errors[i] < r->model.old_errors)
+            r->model.old_errors = plan->grid->errors[i];
     if (model_is_stationary(&r->model) && r->model.onset_weight == 0)
         r->model.errors_before = r->model.errors;
     if (rc == 0)
@@ -204,6 +207,20 @@ static double mean_of(uint64_t sum, uint64_t runs, double unit)
     return runs > 0 ? (double)sum / unit / (double)runs : (double)NAN;
 }
 
+/* Judges that compare have no bounds: worse than the old version is bad. */
+static bool is_worse(const struct ready *r)
+{
+    for (uint32_t i = 0; i < r->policy.metric_count; i++) {
+        const struct policy_metric *m = &r->policy.metrics[i];
+        bool latency = m->kind == POLICY_LATENCY || m->kind == POLICY_LATENCY_S;
+
+        if (m->judged && (latency ? r->model.latency && r->model.slowdown > 1
+                                  : r->model.errors > r->model.old_errors))
+            return true;
+    }
+    return false;
+}
+
 /* Is the quantile of some latency check truly beyond its bound? */
 static bool is_slow(const struct ready *r)
 {
@@ -211,7 +228,7 @@ static bool is_slow(const struct ready *r)
         const struct policy_metric *m = &r->policy.metrics[i];
         bool seconds = m->kind == POLICY_LATENCY_S;
 
-        if ((m->kind == POLICY_LATENCY || seconds) && m->bounds.has_max &&
+        if (!m->judged && (m->kind == POLICY_LATENCY || seconds) && m->bounds.has_max &&
             model_latency_cdf(&r->model, m->bounds.max * (seconds ? 1000 : 1)) < m->quantile)
             return true;
     }
@@ -251,7 +268,7 @@ static int conclude(const struct whatif_plan *plan, size_t cell, const struct re
     if (plan->model.capacity.pod_rps > 0)
         conclude_capacity(t, &out->capacity);
     out->allowed_errors = whatif_allowed_errors(&r->canary.spec, &r->options);
-    out->bad = r->model.errors > out->allowed_errors || is_slow(r);
+    out->bad = r->model.errors > out->allowed_errors || is_slow(r) || is_worse(r);
     out->interval_s = (double)interval / 1000;
     out->best_s =
         r->policy.best_ticks > 0 ? (r->policy.best_ticks - 1) * (double)interval / 1000 : 0;

@@ -264,7 +264,7 @@ static void write_reasons(struct strbuf *out, const struct whatif_result *result
         told |= 1u << e->flaw;
     }
     for (int f = 1; f < 8; f++)
-        if (told >> f & 1 && (f == EXACT_UNSTEADY || f == EXACT_SCRAPES))
+        if (told >> f & 1 && (f == EXACT_UNSTEADY || f == EXACT_SCRAPES || f == EXACT_JUDGES))
             strbuf_addf(out, "no closed form: %s\n", exact_flaw_text((enum exact_flaw)f));
         else if (told >> f & 1)
             strbuf_addf(out,

@@ -163,6 +163,27 @@ START_TEST(tolerance_lets_a_small_shift_pass_and_few_samples_wait)
 }
 END_TEST
 
+/* Of a success rate the lower one is the worse. */
+START_TEST(which_way_is_worse_depends_on_the_metric)
+{
+    double low[20], high[20];
+    struct judge_spec j = {.kind = JUDGE_MANN_WHITNEY, .alpha = 0.01, .critical = 2.326};
+    struct judge_state s = {0};
+    struct answer a = {.canary_sample_count = 20, .primary_sample_count = 20};
+
+    for (int i = 0; i < 20; i++) {
+        low[i] = 95 + i % 5 / 10.0;
+        high[i] = 99 + i % 5 / 10.0;
+    }
+    for (int i = 0; i < 4; i++) {
+        j.low_is_bad = i % 2 == 1;
+        a.canary_samples = i < 2 ? low : high;
+        a.primary_samples = i < 2 ? high : low;
+        ck_assert((judge_look(&s, &j, false, &a) == VERDICT_FAIL) == ((i < 2) == j.low_is_bad));
+    }
+}
+END_TEST
+
 static const struct {
     const char *text, *error; /* NULL = fine */
     struct judge_spec want;
@@ -318,6 +339,7 @@ int main(void)
     tcase_add_test(tc, hodges_lehmann_is_the_exact_median_of_differences);
     tcase_add_test(tc, mann_whitney_keeps_its_level_and_has_power);
     tcase_add_test(tc, tolerance_lets_a_small_shift_pass_and_few_samples_wait);
+    tcase_add_test(tc, which_way_is_worse_depends_on_the_metric);
     tcase_add_loop_test(tc, annotations_choose_the_judge, 0, 8);
     tcase_add_loop_test(tc, a_judge_that_cannot_be_fed_is_refused, 0, sizeof fed / sizeof *fed);
     suite_add_tcase(suite, tc);

@@ -6,6 +6,7 @@
 
 #include "adapters/whatif/histogram.h"
 #include "adapters/whatif/whatif.h"
+#include "engine/judge.h"
 #include "sim/stat.h"
 
 /* A Canary read from docs/whatif, as the sweep reads it. */
@@ -108,6 +109,79 @@ static void play(const char *page, struct whatif_model model, uint32_t runs,
     policy_release(&p);
     fixture_release(&f);
 }
+
+static struct whatif_model traffic(double rps, double errors);
+
+/* The table leaves the verdict of a judge of counts to the run: the engine, fed with the same
+ * counts, must go the same way. */
+START_TEST(a_judge_asked_outside_the_engine_says_the_same)
+{
+    struct rng r = rng_init(22, 0, 0);
+    struct fixture f;
+    struct policy p;
+
+    fixture_read(&f, "scenarios/judges/anytime.yaml");
+    ck_assert_int_eq(policy_make(&p, &f.canary.spec, &f.options), 0);
+    for (int path = 0; path < 300; path++) {
+        struct policy_walker *w = malloc(sizeof *w);
+        struct judge_state judge = {0};
+        double excess = 1 + path % 4;
+        uint32_t state = 0;
+
+        policy_walker_init(w, &f.canary.spec);
+        for (int tick = 0; tick < 300 && p.states[state].end == END_NONE; tick++) {
+            struct answer a = {.outcome = OUTCOME_OK, .value = 99.9};
+            struct policy_state real;
+            uint8_t digit = DIGIT_IN;
+
+            a.canary_requests = stat_poisson(&r, 1000); /* fewer than 500: never */
+            a.canary_requests = rng_below(&r, 10) == 0 ? 499 : a.canary_requests;
+            a.primary_requests = stat_poisson(&r, 4000);
+            a.canary_errors = stat_binomial(&r, a.canary_requests, 0.004 * excess);
+            a.primary_errors = stat_binomial(&r, a.primary_requests, 0.004);
+            w->metrics[0] = a;
+            policy_walker_tick(w, &f.canary.spec, tick * 977, false, &real);
+            if (p.states[state].checks) {
+                enum verdict v = judge_look(&judge, &p.metrics[0].spec->judge, false, &a);
+                digit = v == VERDICT_FAIL ? DIGIT_OUT : v == VERDICT_WAIT ? DIGIT_FEW : DIGIT_IN;
+            }
+            state = p.next[(size_t)state * p.symbol_count + policy_symbol(&p, &digit, false)];
+            ck_assert_msg(p.states[state].weight == real.weight &&
+                              p.states[state].phase == real.phase &&
+                              p.states[state].failed_checks == real.failed_checks,
+                          "path %d, tick %d: weight %d, the engine says %d", path, tick,
+                          p.states[state].weight, real.weight);
+        }
+        free(w);
+    }
+    policy_release(&p);
+    fixture_release(&f);
+}
+END_TEST
+
+/* Never more false rollbacks than alpha; five times the errors are found. */
+START_TEST(a_sweep_plays_judges_that_compare)
+{
+    static const char *const files[] = {"scenarios/judges/anytime.yaml",
+                                        "tests/golden/whatif/mann-whitney.yaml"};
+    struct whatif_model m = traffic(200, 0.002);
+    struct whatif_tally t;
+    struct whatif_exact e;
+    uint32_t runs = 20000;
+
+    m.old_errors = 0.002;
+    play(files[_i], m, runs, &t, &e);
+    ck_assert(!e.known && e.flaw == EXACT_JUDGES);
+    ck_assert_msg((double)t.rolled_back <= 0.01 * runs + 3 * sqrt(0.01 * 0.99 * runs),
+                  "%llu false rollbacks", (unsigned long long)t.rolled_back);
+    whatif_tally_release(&t);
+    m.errors = m.errors_before = 0.01;
+    play(files[_i], m, runs, &t, &e);
+    ck_assert_msg((double)t.rolled_back > 0.95 * runs, "%llu found",
+                  (unsigned long long)t.rolled_back);
+    whatif_tally_release(&t);
+}
+END_TEST
 
 static struct whatif_model traffic(double rps, double errors)
 {
@@ -409,6 +483,8 @@ int main(void)
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, walking_the_table_is_stepping_the_engine, 0, 5);
+    tcase_add_test(tc, a_judge_asked_outside_the_engine_says_the_same);
+    tcase_add_loop_test(tc, a_sweep_plays_judges_that_compare, 0, 2);
     tcase_add_loop_test(tc, simulation_agrees_with_the_exact_sum, 0, 3);
     tcase_add_test(tc, the_exact_sum_contains_the_closed_form);
     tcase_add_test(tc, other_arrivals_and_faults_follow_their_formulas);
