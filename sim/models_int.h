@@ -22,6 +22,7 @@ struct sampler {
     bool mirrored, loaded;
     double mean, errors;                   /* requests the canary sees; share that fails */
     uint32_t live_ppk;                     /* thousandths of them that are users' */
+    double spared;                         /* share of users not met within one interval */
     struct stat_table good[MODEL_BUCKETS]; /* requests that succeed, by bucket */
     struct stat_table failed[MODEL_BUCKETS];
 };

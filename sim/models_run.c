@@ -228,6 +228,8 @@ static int fill_sampler(const struct whatif_case *c, struct sampler *s)
     s->mean = live + copied + load;
     s->live_ppk = s->mean > 0 ? (uint32_t)(1000 * live / s->mean + 0.5) : 0;
     s->errors = model_errors(&c->model, s->weight, 0);
+    s->spared = model_users_spared(run_share(c, s->weight),
+                                   c->model.user_rps * (double)c->interval_ms / 1000);
     for (uint32_t b = 0; b < c->bucket_count && rc == 0 && c->stationary; b++) {
         rc = stat_table_poisson(&s->good[b], s->mean * (1 - s->errors) * c->shares[b]);
         if (rc == 0)
@@ -503,8 +505,7 @@ static void serve(struct run *r, uint32_t state, ms_t at_ms)
         if (c->model.sticky == STICKY_BOTH)
             r->spared = r->spared < 1 - share ? r->spared : 1 - share;
         else
-            r->spared *=
-                model_users_spared(share, c->model.user_rps * (double)c->interval_ms / 1000);
+            r->spared *= s->spared;
     }
 }
 
