@@ -147,8 +147,9 @@ uint32_t metric_samples(const struct metric_source *source, const struct metric_
 /* ---- the traffic model: expected values of what users see, without noise
  * --------------------------- */
 
-/* A latency distribution as straight lines between known quantiles; q rising from 0 to 1. */
-#define LATENCY_KNOTS_MAX 8
+/* A latency distribution as straight lines between known quantiles, or between the bounds of a
+ * recorded histogram; q rising from 0 to 1. */
+#define LATENCY_KNOTS_MAX 66
 struct latency {
     uint32_t count;
     double q[LATENCY_KNOTS_MAX], ms[LATENCY_KNOTS_MAX];

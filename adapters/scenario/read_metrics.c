@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "adapters/scenario/series.h"
+#include "adapters/whatif/histogram.h"
 #include "engine/num.h"
 
 #define LOOKBACK_MS 300000 /* how long a sample of a file counts, as in Prometheus */
@@ -493,6 +494,27 @@ static void read_rates(struct loader *l, struct traffic_model *t, const struct n
     field_leave(&l->r);
 }
 
+/* {histogram: FILE}; what is above the last bound counts as that, as Prometheus has it. */
+static void read_recorded_latency(struct loader *l, struct latency *out, const struct node *n)
+{
+    struct model_histogram h;
+    const char *path, *bytes;
+    size_t len;
+
+    field_enter(&l->r, "histogram");
+    if (field_text(&l->r, n, &path) && (bytes = loader_file(l, n, path, &len, &path)) != NULL &&
+        histogram_read(&h, l->arena, l->diags, path, bytes, len, 0) == 0) {
+        *out = (struct latency){.count = h.count + 2};
+        for (uint32_t i = 0; i < h.count; i++) {
+            out->q[i + 1] = h.shares[i];
+            out->ms[i + 1] = h.bounds_ms[i];
+        }
+        out->q[h.count + 1] = 1;
+        out->ms[h.count + 1] = h.bounds_ms[h.count - 1];
+    }
+    field_leave(&l->r);
+}
+
 /* {p50: 80ms, p99: 300ms}; from 0 at the bottom, and the last one is the top. */
 static void read_latency(struct loader *l, struct latency *out, const struct node *n)
 {
@@ -501,6 +523,13 @@ static void read_latency(struct loader *l, struct latency *out, const struct nod
     if (!n)
         return;
     field_enter(&l->r, "latency");
+    if (n->kind == NODE_MAP && node_get(n, "histogram")) {
+        if (n->u.map.count > 1)
+            field_error(&l->r, n, NULL, "a histogram and percentiles exclude each other");
+        read_recorded_latency(l, out, node_get(n, "histogram"));
+        field_leave(&l->r);
+        return;
+    }
     for (size_t i = 0; field_is_map(&l->r, n) && i < n->u.map.count; i++) {
         const struct member *m = &n->u.map.members[i];
         double percent;
@@ -509,7 +538,8 @@ static void read_latency(struct loader *l, struct latency *out, const struct nod
         field_enter(&l->r, m->key);
         if (m->key[0] != 'p' || !num_parse(m->key + 1, m->key_len - 1, &percent) ||
             !(percent > 0 && percent <= 100))
-            field_key_error(&l->r, m, "such as p50, p99 or p99.9", "expected a percentile");
+            field_key_error(&l->r, m, "such as p50, p99 or p99.9; or histogram: FILE",
+                            "expected a percentile");
         else if (made.count > LATENCY_KNOTS_MAX - 2)
             field_key_error(&l->r, m, NULL, "more than %d percentiles", LATENCY_KNOTS_MAX - 2);
         else if (field_duration(&l->r, m->value, &ms)) {
