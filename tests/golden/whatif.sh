@@ -96,6 +96,12 @@ for file in scenarios/judges/anytime.yaml scenarios/judges/k-of-n.yaml scenarios
         jq '.corpus.releases[0].a | [.phase, .checks, .failedChecks]' | cmp -s - "$work/own" || fail "$file: not as simulated: $(cat "$work/own")"
 done
 
+# a scenario's latency out of a recorded histogram
+expect 0 '1 passed' test tests/golden/whatif/latency.yaml
+sed 's/latency.txt/recorded.yaml/' tests/golden/whatif/latency.yaml >tests/golden/whatif/.broken.yaml
+expect 3 'recorded.yaml:1:1: error: expected a bound, a comma and a count' test tests/golden/whatif/.broken.yaml
+rm -f tests/golden/whatif/.broken.yaml
+
 # a judge that its source of values cannot feed is refused, not ignored
 sed 's/^model:/unused:/; /^unused:/,/^timeline:/{/^timeline:/!d}' scenarios/judges/anytime.yaml |
     sed 's/^timeline:/metrics: {request-success-rate: 99.9x40}\ntimeline:/' >"$work/unfed.yaml"
