@@ -50,6 +50,14 @@ expect 2 "coalmine render: --deviate=drop-pose: no such deviation; did you mean 
 expect 0 '' render --comply reset-weights --comply own-annotations --deviate keep-revision tests/golden/render/kubernetes.yaml
 # flags of Flagger, with one dash, booleans as Go reads them
 expect 0 '' operator -enable-config-tracking -enable-leader-election=T -no-cross-namespace-refs=false -v=2 -logtostderr -version
+# every flag of Flagger 1.44's cmd/flagger/main.go
+expect 0 '' operator -kubeconfig k -kubeconfig-qps 1 -kubeconfig-burst 2 -master http://m -metrics-server http://p \
+    -control-loop-interval 15s -log-level debug -port 1 -slack-url http://s -slack-token t -slack-proxy-url http://x \
+    -slack-user u -slack-channel c -event-webhook http://e -msteams-url http://t -msteams-proxy-url http://x \
+    -include-label-prefix '*' -threadiness 3 -zap-replace-globals -zap-encoding console -namespace n -mesh-provider istio \
+    -selector-labels app -ingress-annotations-prefix i -ingress-class c -enable-leader-election \
+    -leader-election-namespace l -enable-config-tracking=false -kubeconfig-service-mesh m -cluster-name c \
+    -no-cross-namespace-refs=true -version
 expect 2 "coalmine operator: --enable-config-tracking=maybe: must be one of true|false" operator -enable-config-tracking=maybe
 "$coalmine" --help >/dev/full 2>/dev/null
 [ $? -eq 4 ] || fail "a full disk is not exit 4"

@@ -282,6 +282,46 @@ START_TEST(an_edited_spec_is_kept_beside_the_first)
 }
 END_TEST
 
+/* What judges are fed with is part of the answer: counts of both sides, or their samples. */
+START_TEST(judged_answers_are_recorded_whole)
+{
+    static const double low[] = {10, 11, 12, 10.25, 9, 11, 10, 12},
+                        high[] = {14, 15, 13, 16, 14, 15, 17.25, 14};
+    static const char *const judges[] = {
+        "\"coalmine.dev/judge.request-success-rate\":\"anytime alpha=0.01 kappa=10\"",
+        "\"coalmine.dev/judge.queue\":\"mann-whitney alpha=0.01 tolerance=0.1\""};
+    static const char *const kept[] = {
+        "SELECT count(*) FROM steps WHERE json_extract(answer, '$.canary_errors') = '9'",
+        "SELECT count(*) FROM steps WHERE answer LIKE '%\"canary_samples\":[%17.25%'"};
+    char patch[500];
+
+    snprintf(patch, sizeof(patch),
+             "{\"metadata\":{\"annotations\":{%s}},\"spec\":{\"analysis\":{\"metrics\":[%s]}}}",
+             judges[_i],
+             _i == 0 ? "{\"name\":\"request-success-rate\",\"thresholdRange\":{\"min\":99},"
+                       "\"interval\":\"10s\"}"
+                     : "{\"name\":\"queue\",\"query\":\"avg(queue{pod=~'{{ target }}-.*'})\","
+                       "\"interval\":\"10s\"}");
+    w.counts[0][0] = 1000;
+    w.counts[0][1] = 9;
+    w.counts[1][0] = 9000;
+    w.counts[1][1] = 9;
+    w.sample_count = 8;
+    w.canary_samples = high;
+    w.primary_samples = low;
+    start_recording((struct flight_options){0});
+    install("istio", STEPS);
+    opworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", patch);
+    run_for(60000);
+    release("podinfo:2");
+    run_for(300000);
+    stop_recording();
+    expect_all_the_same();
+    ck_assert_int_gt(sql_int(kept[_i]), 0);
+    ck_assert_ptr_nonnull(strstr(strbuf_str(&heard.events), _i == 0 ? "M_JUDGED" : "M_WAIT"));
+}
+END_TEST
+
 /* An annotation is no part of a generation, and counts from the next tick on all the same. */
 START_TEST(an_edited_judge_is_heard_in_the_middle_of_a_rollout)
 {
@@ -778,6 +818,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tc, every_tick_is_decided_the_same_again, 0, 4);
     tcase_add_test(tc, a_dry_run_records_the_same_way);
     tcase_add_test(tc, an_edited_spec_is_kept_beside_the_first);
+    tcase_add_loop_test(tc, judged_answers_are_recorded_whole, 0, 2);
     tcase_add_test(tc, an_edited_judge_is_heard_in_the_middle_of_a_rollout);
     tcase_add_test(tc, a_tick_that_was_cut_short_is_the_same_as_far_as_it_goes);
     tcase_add_test(tc, another_answer_is_another_decision);
