@@ -13,7 +13,8 @@
  * The engine is total: any answer to any ask in any state leads to a defined state. Answers carry
  * the id of their ask; an answer to another ask changes nothing and yields ASK_NONE: the open ask
  * stays open. The driver must never let the effect of an older ask land after that of a newer one
- * (in Kubernetes: by resourceVersion). Every ask is safe to perform again from the top.
+ * (in Kubernetes: by resourceVersion). Every ask is safe to perform again from the top. A tick keeps
+ * the spec that it began with.
  */
 #ifndef COALMINE_ENGINE_ENGINE_H
 #define COALMINE_ENGINE_ENGINE_H

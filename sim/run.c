@@ -400,6 +400,13 @@ static bool idle_phase(const struct actor *a)
 
 static void begin_tick(struct sim *s, struct actor *a, enum tick_kind kind);
 
+/* An edit counts from the next tick on: Flagger works on the copy that it read at the start. */
+static void take_edit(struct actor *a)
+{
+    if (!a->ticking)
+        a->world.spec = a->world.edited;
+}
+
 static void finish_tick(struct sim *s, struct actor *a)
 {
     struct row row;
@@ -411,6 +418,7 @@ static void finish_tick(struct sim *s, struct actor *a)
         row_put(s, &row, NULL, 0);
     }
     a->ticking = false;
+    take_edit(a);
     a->quiet = s->changes_left == 0 && idle_phase(a) && !a->open &&
                (!a->eventful || a->world.spec->suspend) &&
                a->phase_before == a->world.stored.phase && a->rollout.command == COMMAND_NONE;
@@ -522,7 +530,7 @@ static void on_finalize(struct sim *s, struct actor *a)
 
 static ms_t interval_of(const struct actor *a)
 {
-    ms_t interval = a->world.spec->analysis.interval_ms;
+    ms_t interval = a->world.edited->analysis.interval_ms;
 
     return interval > 0 ? interval : 60000;
 }
@@ -571,7 +579,7 @@ static void on_born(struct sim *s, struct actor *a)
 
 static void delete_canary(struct sim *s, struct actor *a)
 {
-    if (a->world.spec->revert_on_deletion) {
+    if (a->world.edited->revert_on_deletion) {
         a->deleting = true;
         push(s, s->now_ms, EV_FINALIZE, index_of(s, a), 0);
         return;
@@ -592,6 +600,7 @@ static void restart_operator(struct sim *s, struct actor *a)
             row_put(s, &row, NULL, 0);
     }
     a->ticking = a->tick_missed = a->finalize_due = false;
+    take_edit(a);
     a->serial++;
     rollout_load(&a->rollout, &a->world.stored, a->world.memory);
     a->armed_ms = interval_of(a);
@@ -612,6 +621,7 @@ static void apply_change(struct sim *s, struct actor *a, const struct change_pla
         row_put(s, &row, change->text, change->text ? (uint32_t)strlen(change->text) : 0);
     }
     world_change(&a->world, change);
+    take_edit(a);
     if (change->kind == CHANGE_COMMAND)
         rollout_command(&a->rollout, (enum command)change->index);
     else if (change->kind == CHANGE_DELETE)

@@ -216,7 +216,7 @@ void world_init(struct world *w, const struct canary_plan *plan, uint32_t canary
 
     memset(w, 0, sizeof *w);
     w->plan = plan;
-    w->spec = plan->specs[0];
+    w->spec = w->edited = plan->specs[0];
     w->seed = options->seed;
     w->rollout_number = options->rollout;
     w->canary_index = canary_index;
@@ -879,10 +879,10 @@ void world_change(struct world *w, const struct change_plan *change)
             w->canary.revision = w->target;
         break;
     case CHANGE_CONFIG:
-        w->configs = w->spec->tracks_configs ? change->revision : 0;
+        w->configs = w->edited->tracks_configs ? change->revision : 0;
         break;
     case CHANGE_SPEC:
-        w->spec = w->plan->specs[change->index];
+        w->edited = w->plan->specs[change->index];
         break;
     case CHANGE_PRIMARY:
     case CHANGE_CANARY:

@@ -27,7 +27,8 @@ struct side {
 
 struct world {
     const struct canary_plan *plan;
-    const struct spec *spec; /* in force */
+    const struct spec *spec;   /* in force; a tick keeps the one that it began with */
+    const struct spec *edited; /* what the Canary says now */
     uint64_t seed;
     uint32_t rollout_number, canary_index; /* key the randomness */
     ms_t epoch_ms, now_ms;
