@@ -48,7 +48,8 @@ SIM_SRCS := \
 	sim/run.c \
 	sim/stat.c \
 	sim/stat_math.c \
-	sim/world.c
+	sim/world.c \
+	sim/world_outside.c
 
 # ---- adapters/ ----------------------------------------------------------------------------------------
 BASE_SRCS := \
