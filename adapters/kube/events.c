@@ -21,7 +21,7 @@
 /* One event as it was recorded; all texts in one block. */
 struct queued {
     struct queued *next;
-    char *api_version, *kind, *ns, *name, *uid, *version, *message;
+    char *api_version, *kind, *ns, *name, *uid, *version, *message, *reason;
     bool warning;
     int64_t at_ms;
 };
@@ -153,14 +153,14 @@ const struct event_counts *events_counts(const struct events *e)
 
 static struct queued *queued_new(const struct event_object *o, const char *message)
 {
-    const char *texts[] = {o->api_version,      o->kind, o->ns, o->name, o->uid,
-                           o->resource_version, message};
-    char **slots[7];
+    const char *texts[] = {o->api_version,      o->kind, o->ns,  o->name, o->uid,
+                           o->resource_version, message, o->reason};
+    char **slots[8];
     size_t bytes = sizeof(struct queued), i;
     struct queued *q;
     char *at;
 
-    for (i = 0; i < 7; i++)
+    for (i = 0; i < 8; i++)
         bytes += strlen(texts[i] ? texts[i] : "") + 1;
     q = calloc(1, bytes);
     if (!q)
@@ -172,8 +172,9 @@ static struct queued *queued_new(const struct event_object *o, const char *messa
     slots[4] = &q->uid;
     slots[5] = &q->version;
     slots[6] = &q->message;
+    slots[7] = &q->reason;
     at = (char *)(q + 1);
-    for (i = 0; i < 7; i++) {
+    for (i = 0; i < 8; i++) {
         size_t size = strlen(texts[i] ? texts[i] : "") + 1;
         *slots[i] = memcpy(at, texts[i] ? texts[i] : "", size);
         at += size;
@@ -335,17 +336,22 @@ static bool spam_allows(struct events *e, uint64_t object, int64_t at_ms)
     return true;
 }
 
+static const char *reason_of(const struct events *e, const struct queued *q)
+{
+    return *q->reason ? q->reason : e->options.reason;
+}
+
 /* Fill `out`; false when nothing is to be sent. */
 static bool correlate(struct events *e, const struct queued *q, struct outgoing *out)
 {
     uint64_t object = object_key(e, q);
-    uint64_t group_key = hash(hash(object, q->warning ? "Warning" : "Normal"), e->options.reason);
+    uint64_t group_key = hash(hash(object, q->warning ? "Warning" : "Normal"), reason_of(e, q));
     uint64_t event_key = hash(group_key, q->message);
     struct group *g = group_of(e, group_key);
 
     memset(out, 0, sizeof *out);
     out->q = q;
-    out->combined = g && join_group(e, g, event_key, q->at_ms);
+    out->combined = *q->reason == '\0' && g && join_group(e, g, event_key, q->at_ms);
     if (out->combined)
         strbuf_adds(&out->message, "(combined from similar events): ");
     strbuf_adds(&out->message, q->message);
@@ -354,7 +360,7 @@ static bool correlate(struct events *e, const struct queued *q, struct outgoing 
         return false;
     if (out->sent->count++ == 0)
         out->sent->first_ms = q->at_ms;
-    if (spam_allows(e, object, q->at_ms))
+    if (*q->reason || spam_allows(e, object, q->at_ms))
         return true;
     e->counts.filtered++;
     return false;
@@ -387,7 +393,7 @@ static cJSON *event_object(struct events *e, const struct outgoing *out, const c
     json_set_str(part, "apiVersion", q->api_version);
     if (*q->version)
         json_set_str(part, "resourceVersion", q->version);
-    json_set_str(event, "reason", e->options.reason);
+    json_set_str(event, "reason", reason_of(e, q));
     json_set_str(event, "message", strbuf_str(&out->message));
     json_set_str(json_child_object(event, "source"), "component", e->options.component);
     json_set_str(event, "firstTimestamp", first);

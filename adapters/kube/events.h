@@ -30,6 +30,8 @@ struct event_options {
 /* What an event is about; borrowed for the call. */
 struct event_object {
     const char *api_version, *kind, *ns, *name, *uid, *resource_version;
+    const char *reason; /* of an event that must be found again: it is neither combined with others
+                           nor filtered. NULL = the options' */
 };
 
 struct events;

@@ -13,7 +13,7 @@
 /* ---- events ------------------------------------------------------------------------------------
  */
 
-static void record_event(struct tick *t, bool warning, const char *message)
+static void record_event(struct tick *t, const char *reason, bool warning, const char *message)
 {
     const cJSON *metadata = json_get(t->canary, "metadata");
     struct event_object object = {
@@ -23,6 +23,7 @@ static void record_event(struct tick *t, bool warning, const char *message)
         .name = t->job->name,
         .uid = json_text(metadata, "uid"),
         .resource_version = json_text(metadata, "resourceVersion"),
+        .reason = reason,
     };
 
     events_record(t->op->events, &object, warning, message);
@@ -79,6 +80,12 @@ static void call_event_hooks(struct tick *t, const char *phase, const char *type
 
 void emit_event(struct tick *t, enum event_level level, const char *phase, const char *message)
 {
+    emit_event_for(t, NULL, level, phase, message);
+}
+
+void emit_event_for(struct tick *t, const char *reason, enum event_level level, const char *phase,
+                    const char *message)
+{
     const char *type = level == LEVEL_NORMAL ? "Normal" : "Warning";
     struct strbuf name = STRBUF_INIT;
 
@@ -87,7 +94,7 @@ void emit_event(struct tick *t, enum event_level level, const char *phase, const
     op_log(t->op, level == LEVEL_ERROR ? LEVEL_FAULT : LEVEL_INFO, HERE, strbuf_str(&name), "%s",
            message);
     strbuf_release(&name);
-    record_event(t, level != LEVEL_NORMAL, message);
+    record_event(t, reason, level != LEVEL_NORMAL, message);
     call_event_hooks(t, phase, type, message);
 }
 

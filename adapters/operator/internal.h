@@ -235,6 +235,9 @@ int finalizer_set(struct tick *t, bool wanted, struct strbuf *reterr_text);
 /* emit.c */
 void emit(struct tick *t, const struct step *step);
 void emit_event(struct tick *t, enum event_level level, const char *phase, const char *message);
+/* The same for an event that is found again among any number of others, by its reason. */
+void emit_event_for(struct tick *t, const char *reason, enum event_level level, const char *phase,
+                    const char *message);
 /* log.c */
 void op_log(const struct operator* o, enum log_level level, const char *caller, const char *canary,
             const char *format, ...) __attribute__((format(printf, 5, 6)));

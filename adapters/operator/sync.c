@@ -299,8 +299,8 @@ static void take_command(struct tick *t)
     } else {
         strbuf_addf(&message, "unknown command in annotation %s", COMMAND_ANNOTATION);
     }
-    emit_event(t, kind ? LEVEL_NORMAL : LEVEL_WARNING,
-               json_text(json_get(t->canary, "status"), "phase"), strbuf_str(&message));
+    emit_event_for(t, "Command", kind ? LEVEL_NORMAL : LEVEL_WARNING,
+                   json_text(json_get(t->canary, "status"), "phase"), strbuf_str(&message));
     strbuf_release(&message);
     json_free(command);
 }

@@ -221,7 +221,7 @@ END_TEST
  */
 
 static const struct event_object podinfo = {
-    "flagger.app/v1beta1", "Canary", "test", "podinfo", "u-1", "42"};
+    "flagger.app/v1beta1", "Canary", "test", "podinfo", "u-1", "42", NULL};
 
 static size_t count_in_log(const char *what)
 {
@@ -335,6 +335,28 @@ START_TEST(the_tenth_different_message_is_combined)
 }
 END_TEST
 
+START_TEST(an_event_with_its_own_reason_is_never_lost_among_others)
+{
+    static struct script_step steps[80];
+    struct event_object object = podinfo;
+    struct events *e;
+
+    ok_steps(steps, COUNT(steps));
+    start(steps, COUNT(steps));
+    e = events_new(client, NULL);
+    record_numbered(e, false, 1, 40); /* combined, and more than the filter lets pass */
+    events_flush(e);
+    ck_assert_uint_gt(events_counts(e)->filtered, 0);
+    object.reason = "Command";
+    events_record(e, &object, false, "abort asked for by dora");
+    events_flush(e);
+    ck_assert_ptr_nonnull(strstr(
+        s.log, "\"reason\":\"Command\",\"message\":\"abort asked for by dora\",\"source\""));
+    events_free(e);
+    finish();
+}
+END_TEST
+
 START_TEST(the_spam_filter_drops_and_still_counts)
 {
     static struct script_step steps[40];
@@ -426,6 +448,7 @@ int main(void)
     tcase_add_test(events, a_first_event_is_created_and_the_same_again_is_counted);
     tcase_add_test(events, an_event_the_server_dropped_is_created_again);
     tcase_add_test(events, the_tenth_different_message_is_combined);
+    tcase_add_test(events, an_event_with_its_own_reason_is_never_lost_among_others);
     tcase_add_test(events, the_spam_filter_drops_and_still_counts);
     tcase_add_test(events, no_answer_is_tried_again_and_refusal_is_not);
     tcase_add_test(events, a_full_queue_drops_and_says_so);
