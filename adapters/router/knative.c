@@ -72,6 +72,16 @@ static const cJSON *find_traffic(const struct call *c, const cJSON *traffic, con
     return NULL;
 }
 
+/*
+ * Right after a promotion the annotation names the newest revision, which no entry is pinned to
+ * yet: all that does not go to "latest" still goes to the primary of before.
+ */
+static bool latest_was_promoted(const struct call *c, const cJSON *latest, const char *revision)
+{
+    return latest != NULL && !call_has(c, QUIRK_LATEST_IS_PRIMARY) &&
+           strcmp(json_text(latest, "revisionName"), revision) == 0;
+}
+
 static int read_traffic(struct call *c, const cJSON *service, struct routing *ret_routing)
 {
     const char *target = target_name(c), *revision = primary_revision(service);
@@ -81,6 +91,12 @@ static int read_traffic(struct call *c, const cJSON *service, struct routing *re
         return call_fail(c, -ENODATA, "service %s.%s annotation not found", target, c->ns);
     canary = find_traffic(c, traffic, NULL);
     primary = find_traffic(c, traffic, revision);
+    if (primary == NULL && latest_was_promoted(c, canary, revision)) {
+        int64_t weight = json_int(canary, "percent", 0);
+
+        *ret_routing = (struct routing){100 - weight, weight, false};
+        return 0;
+    }
     if (canary == NULL || primary == NULL)
         return call_fail(c, -ENODATA, "Knative Service %s.%s traffic spec invalid", target, c->ns);
     if (json_get(primary, "percent") == NULL)

@@ -121,7 +121,8 @@ const struct router_quirk_text router_quirk_texts[QUIRK_COUNT] = {
                                   "a number equals itself"},
     [QUIRK_LATEST_IS_PRIMARY] =
         {"latest-is-primary", "Knative: once promoted, the latest revision is read as the primary",
-         "only a pinned entry is the primary"},
+         "only a pinned entry is the primary; while none is pinned to it yet, all that does not go "
+         "to the latest"},
     [QUIRK_SERVICE_FIXED] = {"service-fixed",
                              "a later trafficDistribution has no effect on existing Services",
                              "it is written"},
