@@ -9,6 +9,7 @@ packages() {
     check) echo check sqlite3 jq binutils gnuplot-nox prometheus zlib1g-dev ;;
     fuzz) echo clang libclang-rt-14-dev valgrind ;;
     web) echo chromium perl ;;
+    cluster) echo curl haproxy iproute2 jq openssl procps prometheus unzip util-linux wrk ;;
     *) echo "deps.sh: no group '$1'" >&2; exit 2 ;;
     esac
 }

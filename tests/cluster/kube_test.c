@@ -505,7 +505,7 @@ static bool keep_last(void *ctx, cJSON *item)
 
 static void events_are_counted(void)
 {
-    struct event_object about = {"v1", "ConfigMap", NS, "page-0", "", ""};
+    struct event_object about = {"v1", "ConfigMap", NS, "page-0", "", "", NULL};
     struct events *e = events_new(w.client, NULL);
     struct kube_list_options o = {.field_selector = "involvedObject.name=page-0,reason=Synced"};
     cJSON *event = NULL;
