@@ -18,7 +18,7 @@
 enum { DOCUMENTS = 4000, ROUNDS = 11, STARTS = 41 };
 #define WANTED 0.60 /* of bare libyaml */
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_check: %s\n", what);
     exit(4);

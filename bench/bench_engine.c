@@ -25,7 +25,7 @@
 static const struct spec *spec;
 static uint64_t sink;
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_engine: %s\n", what);
     exit(4);

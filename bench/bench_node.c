@@ -70,7 +70,7 @@ static const char canary[] =
     "          cmd: \"hey -z 1m -q 10 -c 2 http://podinfo-canary.test:9898/\"\n"
     "---\n";
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_node: %s\n", what);
     exit(4);

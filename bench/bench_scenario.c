@@ -19,7 +19,7 @@
 #define ROUNDS 7
 #define RUNS 200
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_scenario: %s\n", what);
     exit(4);

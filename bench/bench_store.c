@@ -17,7 +17,7 @@
 #define ROUNDS 5
 #define WANTED 0.60 /* of bare inserts */
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_store: %s\n", what);
     exit(4);

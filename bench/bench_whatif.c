@@ -13,7 +13,7 @@
 
 enum { RUNS = 100000, ROUNDS = 5, MILLION = 1000000 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_whatif: %s\n", what);
     exit(4);
