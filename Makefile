@@ -621,7 +621,8 @@ demo:
 	@$(BUILD)/coalmine simulate scenarios/demo/good.yaml scenarios/demo/bad.yaml --db $(BUILD)/demo.db
 	@$(BUILD)/coalmine report $(BUILD)/demo.db --run good -o $(BUILD)/demo-good.png
 	@$(BUILD)/coalmine report $(BUILD)/demo.db --run bad -o $(BUILD)/demo-bad.png
-	@echo; echo "pictures: $(BUILD)/demo-good.png $(BUILD)/demo-bad.png   database: $(BUILD)/demo.db"
+	@$(BUILD)/coalmine report $(BUILD)/demo.db --run bad --html -o $(BUILD)/demo-bad.html
+	@echo; echo "pictures: $(BUILD)/demo-good.png $(BUILD)/demo-bad.png   page: $(BUILD)/demo-bad.html   database: $(BUILD)/demo.db"
 
 # completions and the man page are printed by the program itself
 DESTDIR ?=

@@ -40,11 +40,11 @@ if (narrow) {
 # where a release is healthy, and where it is bad
 if (healthy_to > x0 * 1.1) {
     set object 1 rectangle from x0, 0 to healthy_to, 1 behind fc rgb "#eef7f3" fs solid noborder
-    set label 5 "healthy" at x0, graph 0.5 left offset 0.8,0 textcolor rgb "#00795a"
+    set label 5 "healthy" at x0, graph 0.96 left offset 0.8,0 textcolor rgb "#00795a"
 }
 if (bad_from >= 0) {
     set object 2 rectangle from bad_from, 0 to x1, 1 behind fc rgb "#fdf1ea" fs solid noborder
-    set label 6 "bad" at x1, graph 0.5 right offset -0.8,0 textcolor rgb "#a84300"
+    set label 6 "bad" at x1, graph 0.04 right offset -0.8,0 textcolor rgb "#a84300"
 }
 
 plot for [i = 1:lines] sprintf("line%d.dat", i) using 1:3:4 with filledcurves lc rgb color[i] notitle, \

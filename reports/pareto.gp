@@ -4,7 +4,7 @@
 # `coalmine report` writes the variables used here in front of this file, and the .dat files beside it:
 #   title, subtitle, y_title, heading     texts
 #   x1, y1 and the tics                   x is the root of the chance in percent
-#   numbered, table                       rows of the table below, and its height in pixels
+#   numbered, unnumbered, table                       rows of the table below, and its height in pixels
 #   narrow                                1 = for a phone
 
 set encoding utf8
@@ -36,6 +36,9 @@ if (table > 0 && numbered > 0) {
     set label 11 "false rollbacks" at screen 1 - 340.0 / width, screen top / height right font font_bold textcolor rgb "#1f2328"
     set label 12 "misses" at screen 1 - 220.0 / width, screen top / height right font font_bold textcolor rgb "#1f2328"
     set label 13 heading at screen 1 - 40.0 / width, screen top / height right font font_bold textcolor rgb "#1f2328"
+    if (unnumbered > 0) {
+        set label 14 sprintf("and %d more of them", unnumbered) at screen 76.0 / width, screen (table - 6 - 26 * (numbered + 1)) / height textcolor rgb "#57606a"
+    }
     row(n) = (table - 6 - 26 * n) / height
     do for [n = 1:numbered] {
         set label 20 + 5 * n sprintf("%d", n) at screen 48.0 / width, screen row(n) center font font_bold textcolor rgb "#0072b2"

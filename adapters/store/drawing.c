@@ -109,8 +109,9 @@ void add_quoted(struct strbuf *b, const char *text)
     strbuf_addc(b, '\'');
     for (const char *p = text; *p; p++) {
         if (*p == '\'')
-            strbuf_addc(b, '\'');
-        strbuf_addc(b, (unsigned char)*p < ' ' ? ' ' : *p);
+            strbuf_adds(b, "’");
+        else
+            strbuf_addc(b, (unsigned char)*p < ' ' ? ' ' : *p);
     }
     strbuf_addc(b, '\'');
 }

@@ -44,7 +44,8 @@ void add_rounded(struct strbuf *b, double value);
 /* A column as such a number; "NaN" is a gap. */
 void add_column(struct strbuf *b, sqlite3_stmt *st, int i);
 /*
- * A string of a script: in single quotes, where gnuplot substitutes nothing. Control characters
+ * A string of a script: in single quotes, where gnuplot substitutes nothing; a quote in it
+ * becomes a typographic one, for gnuplot reads some doubled ones as an end. Control characters
  * become blanks.
  */
 void add_quoted(struct strbuf *b, const char *text);

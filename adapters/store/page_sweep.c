@@ -6,7 +6,7 @@
 
 #include "reports/page-sweep.html.h"
 
-#define ROWS_MAX 60
+#define ROWS_MAX 20 /* the rest is in the database */
 
 struct sweep_page {
     struct page p; /* the first: page_table hands it back */
@@ -60,8 +60,7 @@ static void add_pair(struct sweep_page *s)
 {
     struct strbuf text = STRBUF_INIT;
 
-    add_rounded(&text, s->rps);
-    strbuf_adds(&text, s->rps > 1 || s->rps < 1 ? " requests per second" : " request per second");
+    sweep_add_traffic(&text, s->rps);
     add_rate(&text, "errors of a healthy release", s->healthy, ", ");
     add_rate(&text, "of a bad one", s->bad, ", ");
     html_add(page_slot(&s->p, "pair"), strbuf_str(&text));
@@ -110,10 +109,10 @@ static void add_headline(struct sweep_page *s)
             strbuf_addf(&head, "How often does the policy of %s err?", s->sweep->canary);
         }
         if (sqlite3_column_type(st, 1) != SQLITE_NULL) {
-            strbuf_addf(&why,
-                        "With %g requests per second it rolls back %.2f %% of the releases "
-                        "in which ",
-                        s->rps, sqlite3_column_double(st, 1) * 100);
+            strbuf_adds(&why, "With ");
+            sweep_add_traffic(&why, s->rps);
+            strbuf_addf(&why, " it rolls back %.2f %% of the releases in which ",
+                        sqlite3_column_double(st, 1) * 100);
             sweep_add_percent(&why, s->healthy);
             strbuf_addf(&why, " of the requests fail, and promotes %.2f %% of those in which ",
                         sqlite3_column_double(st, 2) * 100);

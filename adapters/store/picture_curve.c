@@ -127,7 +127,7 @@ static void add_axis(struct curve *c, int room)
     add_number_variable(&c->d.script, "x0", log ? c->low / 1.08 : c->low);
     add_number_variable(&c->d.script, "x1",
                         log                ? c->high * 1.08
-                        : c->high > c->low ? c->high
+                        : c->high > c->low ? c->high + 0.03 * (c->high - c->low)
                                            : c->low + 1);
     add_number_variable(&c->d.script, "healthy_to", c->healthy_to);
     add_number_variable(&c->d.script, "bad_from", c->bad_from);
@@ -147,6 +147,8 @@ static void add_header(struct curve *c)
     strbuf_adds(&text, c->sweep->canary);
     sweep_add_held(&text, c->sweep, c->place, c->by, c->sweep->error_axis);
     strbuf_adds(&text, "; bands: intervals of 95 %");
+    if (c->sweep->axes[c->by].count > LINES_MAX && c->choice->only[c->by] == SWEEP_NONE)
+        strbuf_addf(&text, "; the first %d of %zu", LINES_MAX, c->sweep->axes[c->by].count);
     add_text_variable(&c->d.script, "subtitle", strbuf_str(&text));
     strbuf_release(&text);
 }

@@ -9,6 +9,7 @@
 #include "reports/heatmap.gp.h"
 
 #define PANELS_MAX 3
+#define NAME_MAX_Y 14   /* letters of the name of a row */
 #define LABEL_WIDTH 44  /* a cell is labelled where it is at least that wide, in pixels, */
 #define LABEL_HEIGHT 17 /* ... and high */
 
@@ -21,7 +22,7 @@ struct heatmap {
     size_t x, y;
     size_t place[SWEEP_AXES_MAX];
     int panels, panel_width, panel_height;
-    bool narrow;
+    bool narrow, labelled; /* labelled: the figures stand in the cells */
 };
 
 /* ---- which axes ---- */
@@ -122,8 +123,6 @@ static void add_cells(struct heatmap *h, enum shown shown)
 {
     size_t columns = h->sweep->axes[h->x].count, rows = h->sweep->axes[h->y].count;
     double scale = shown == SHOWN_BAD_REQUESTS ? largest(h, shown) : 1;
-    bool labelled = (size_t)h->panel_width / columns >= LABEL_WIDTH &&
-                    (size_t)h->panel_height / rows >= LABEL_HEIGHT;
     char name[32];
 
     snprintf(name, sizeof name, "cells%d.dat", h->panels);
@@ -140,12 +139,36 @@ static void add_cells(struct heatmap *h, enum shown shown)
             add_rounded(b, v);
             strbuf_addf(b, " 0x%06x %s ", (unsigned)color_at(share),
                         share > 0.62 ? "0xffffff" : "0x1f2328");
-            if (labelled)
+            if (h->labelled)
                 add_cell_text(b, shown, v);
             else
                 strbuf_adds(b, "\"\"");
             strbuf_addc(b, '\n');
         }
+}
+
+/* What the colours mean, where no figures say it: a strip from the least to the most. */
+static void add_scale(struct heatmap *h, enum shown shown)
+{
+    static const double shares[] = {0, 0.1, 0.25, 0.5, 1};
+    double scale = shown == SHOWN_BAD_REQUESTS ? largest(h, shown) : 1;
+    char name[32];
+
+    snprintf(name, sizeof name, "scale%d.dat", h->panels);
+    struct strbuf *b = drawing_file(&h->d, name);
+    strbuf_adds(b, "# from to color\n");
+    for (int i = 0; i < 50; i++)
+        strbuf_addf(b, "%.2f %.2f 0x%06x\n", i / 50.0, (i + 1) / 50.0,
+                    (unsigned)color_at((i + 0.5) / 50));
+    snprintf(name, sizeof name, "marks%d.dat", h->panels);
+    b = drawing_file(&h->d, name);
+    strbuf_adds(b, "# place value\n");
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        add_rounded(b, sqrt(shares[i]));
+        strbuf_addc(b, ' ');
+        add_cell_text(b, shown, shares[i] * scale);
+        strbuf_addc(b, '\n');
+    }
 }
 
 static void add_panel(struct heatmap *h, enum shown shown, const char *what)
@@ -168,6 +191,8 @@ static void add_panel(struct heatmap *h, enum shown shown, const char *what)
     add_quoted(&h->d.script, strbuf_str(&text));
     strbuf_addc(&h->d.script, '\n');
     add_cells(h, shown);
+    if (!h->labelled)
+        add_scale(h, shown);
     strbuf_release(&text);
 }
 
@@ -191,22 +216,41 @@ static void add_panels(struct heatmap *h)
     }
 }
 
+static void add_name(struct strbuf *b, const char *name, size_t max)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    if (strlen(name) <= max) {
+        add_tic_label(b, name);
+        return;
+    }
+    strbuf_add(&text, name, max - 1);
+    strbuf_adds(&text, "…");
+    add_tic_label(b, strbuf_str(&text));
+    strbuf_release(&text);
+}
+
 /* Names of columns and rows; every k-th where they would run into each other. */
 static void add_names(struct heatmap *h, const char *variable, const struct sweep_axis *a, int room,
                       bool upright)
 {
-    size_t longest = 1, skip = 1;
     struct strbuf *b = &h->d.script;
+    size_t longest = 1, skip = 1;
 
     for (size_t i = 0; i < a->count; i++)
         longest = strlen(a->values[i]) > longest ? strlen(a->values[i]) : longest;
     double need = upright ? 17 : (double)(longest * CHAR_WIDTH + 8);
+    /* Long ones are cut instead, for each of them says something else. */
+    size_t room_each = upright ? NAME_MAX_Y : (size_t)room / a->count / CHAR_WIDTH;
+    bool cut = longest > (upright ? NAME_MAX_Y : 6) && longest > room_each && room_each >= 4;
+    if (cut)
+        need = 0;
     while ((double)room / (double)a->count * (double)skip < need && skip < a->count)
         skip++;
     strbuf_addf(b, "%s_count = %zu\nset %stics (", variable, a->count, variable);
     for (size_t i = 0; i < a->count; i += skip) {
         strbuf_adds(b, i ? ", " : "");
-        add_tic_label(b, a->values[i]);
+        add_name(b, a->values[i], cut ? room_each : longest);
         strbuf_addf(b, " %zu", i);
     }
     strbuf_adds(b, ")\n");
@@ -240,16 +284,19 @@ static int count_panels(const struct heatmap *h)
 static int draw(struct heatmap *h)
 {
     size_t rows = h->sweep->axes[h->y].count, longest = 1;
-    int count = count_panels(h), left, top = h->d.style.bare ? 58 : 140;
+    int count = count_panels(h), left, below, top = h->d.style.bare ? 58 : 140;
 
     for (size_t i = 0; i < rows; i++) {
         size_t len = strlen(h->sweep->axes[h->y].values[i]);
         longest = len > longest ? len : longest;
     }
-    left = 24 + (int)longest * CHAR_WIDTH;
+    left = 24 + (int)(longest < NAME_MAX_Y ? longest : NAME_MAX_Y) * CHAR_WIDTH;
     int columns = h->narrow ? 1 : count;
     h->panel_width = (h->d.style.width - 40) / columns - left - 16;
     h->panel_height = rows * 40 < 160 ? 160 : rows * 40 > 480 ? 480 : (int)rows * 40;
+    h->labelled = h->panel_width / (int)h->sweep->axes[h->x].count >= LABEL_WIDTH &&
+                  h->panel_height / (int)rows >= LABEL_HEIGHT;
+    strbuf_addf(&h->d.script, "labelled = %d\n", h->labelled);
     for (size_t i = 0; i < h->sweep->axis_count; i++)
         h->place[i] = sweep_held(h->sweep, h->choice, i);
     strbuf_addf(&h->d.script, "narrow = %d\nleft = %d.0\ntop = %d.0\n", h->narrow, left, top);
@@ -261,7 +308,9 @@ static int draw(struct heatmap *h)
     add_header(h);
     add_names(h, "x", &h->sweep->axes[h->x], h->panel_width, false);
     add_names(h, "y", &h->sweep->axes[h->y], h->panel_height, true);
-    return top + (h->narrow ? count : 1) * (h->panel_height + 104) - 36;
+    below = h->labelled ? 104 : 144;
+    strbuf_addf(&h->d.script, "below = %d.0\n", below);
+    return top + (h->narrow ? count : 1) * (h->panel_height + below) - 36;
 }
 
 int picture_heatmap(sqlite3 *db, const struct sweep_data *sweep, const struct sweep_choice *choice,

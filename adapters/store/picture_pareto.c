@@ -8,7 +8,8 @@
 
 #include "reports/pareto.gp.h"
 
-#define NUMBERED_MAX 9
+#define NUMBERED_MAX 12
+#define LABEL_NEAR 15 /* pixels: numbers of points closer than that stand side by side */
 #define MISS_MAX 0.05 /* as in the view sweep_front */
 
 static const struct {
@@ -36,7 +37,7 @@ struct pareto {
     struct policy_point *points;
     size_t count;
     double most_x, most_y;
-    int numbered;
+    int numbered, unnumbered;
     bool narrow;
 };
 
@@ -155,6 +156,47 @@ static void add_legend(struct pareto *p, struct strbuf *b, const struct policy_p
     strbuf_release(&text);
 }
 
+static bool is_near(const struct pareto *p, const struct policy_point *a,
+                    const struct policy_point *b)
+{
+    double across = p->d.style.width / sqrt(p->most_x > 0 ? p->most_x : 1);
+    double up = 400 / (p->most_y > 0 ? p->most_y : 1);
+
+    return (sqrt(b->x) - sqrt(a->x)) * across < LABEL_NEAR && (a->y - b->y) * up < LABEL_NEAR;
+}
+
+/* From left to right. A number is written at the first of points that stand close together. */
+static void add_front(struct pareto *p, struct strbuf *b, struct strbuf *legend)
+{
+    for (size_t i = 0, next; i < p->count; i = next) {
+        struct strbuf label = STRBUF_INIT;
+
+        next = i + 1;
+        if (!p->points[i].front)
+            continue;
+        for (size_t k = i; k < p->count; k++) {
+            const struct policy_point *q = &p->points[k];
+            if (!q->front)
+                continue;
+            if (k > i && !is_near(p, &p->points[i], q))
+                break;
+            next = k + 1;
+            if (p->numbered == NUMBERED_MAX) {
+                p->unnumbered++;
+                continue;
+            }
+            strbuf_addf(&label, "%s%d", label.len ? ", " : "", ++p->numbered);
+            add_legend(p, legend, q);
+        }
+        for (size_t k = i; k < next; k++)
+            if (p->points[k].front) {
+                add_pair(b, &p->points[k]);
+                strbuf_addf(b, " \"%s\"\n", k == i ? strbuf_str(&label) : "");
+            }
+        strbuf_release(&label);
+    }
+}
+
 static void add_points(struct pareto *p)
 {
     struct strbuf *front = drawing_file(&p->d, "front.dat");
@@ -169,18 +211,14 @@ static void add_points(struct pareto *p)
                         " \"\" \"\" \"\" \"\"\n");
     for (size_t i = 0; i < p->count; i++) {
         const struct policy_point *q = &p->points[i];
-        struct strbuf *b = q->front ? front : q->miss > MISS_MAX ? missing : dominated;
 
+        if (q->front)
+            continue;
+        struct strbuf *b = q->miss > MISS_MAX ? missing : dominated;
         add_pair(b, q);
-        if (q->front && p->numbered < NUMBERED_MAX) {
-            p->numbered++;
-            strbuf_addf(b, " \"%d\"", p->numbered);
-            add_legend(p, legend, q);
-        } else if (q->front) {
-            strbuf_adds(b, " \"\"");
-        }
         strbuf_addc(b, '\n');
     }
+    add_front(p, front, legend);
 }
 
 /* ---- the script ---- */
@@ -215,8 +253,8 @@ static void add_header(struct pareto *p)
 
     add_text_variable(b, "title", p->d.style.bare ? "" : "Which settings are worth having?");
     strbuf_addf(&text, "%s; ", p->sweep->canary);
-    add_number(&text, p->rps);
-    strbuf_adds(&text, " requests per second; healthy: ");
+    sweep_add_traffic(&text, p->rps);
+    strbuf_adds(&text, "; healthy: ");
     sweep_add_percent(&text, p->healthy);
     strbuf_adds(&text, " errors, bad: ");
     sweep_add_percent(&text, p->bad);
@@ -249,7 +287,8 @@ int picture_pareto(sqlite3 *db, const struct sweep_data *sweep, const struct swe
     add_header(&p);
     add_ticks(&p, p.d.style.width - (p.narrow ? 80 : 140));
     free(p.points);
-    int table = p.d.style.bare ? 0 : 26 * (p.numbered + 1) + 20;
+    int table = p.d.style.bare ? 0 : 26 * (p.numbered + 1 + (p.unnumbered > 0)) + 20;
+    strbuf_addf(&p.d.script, "unnumbered = %d\n", p.unnumbered);
     strbuf_addf(&p.d.script, "table = %d.0\n", table);
     return drawing_end(&p.d, (p.narrow ? 430 : 620) + table, pareto_gp);
 }

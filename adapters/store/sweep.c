@@ -318,10 +318,22 @@ void sweep_add_held(struct strbuf *b, const struct sweep_data *d, const size_t *
     if (settings.len > 0)
         strbuf_addf(b, "; %s", strbuf_str(&settings));
     strbuf_release(&settings);
-    if (x != d->rps_axis && y != d->rps_axis)
-        strbuf_addf(b, "; %s %s per second", d->axes[d->rps_axis].values[place[d->rps_axis]],
-                    strcmp(d->axes[d->rps_axis].values[place[d->rps_axis]], "1") == 0 ? "request"
-                                                                                      : "requests");
+    for (size_t i = 0; i < d->point_count && x != d->rps_axis && y != d->rps_axis; i++)
+        if (d->points[i].place[d->rps_axis] == place[d->rps_axis]) {
+            strbuf_adds(b, "; ");
+            sweep_add_traffic(b, d->points[i].rps);
+            break;
+        }
+}
+
+void sweep_add_traffic(struct strbuf *b, double rps)
+{
+    char text[64];
+    struct text t;
+
+    text_init(&t, text, sizeof text);
+    text_add_float(&t, rps);
+    strbuf_addf(b, "%s %s per second", text, strcmp(text, "1") == 0 ? "request" : "requests");
 }
 
 void sweep_add_percent(struct strbuf *b, double share)

@@ -85,6 +85,8 @@ void sweep_add_settings(struct strbuf *b, const struct sweep_data *d, const size
  */
 void sweep_add_held(struct strbuf *b, const struct sweep_data *d, const size_t *place, size_t x,
                     size_t y);
+/* "5 requests per second" */
+void sweep_add_traffic(struct strbuf *b, double rps);
 /* "0.5 %" */
 void sweep_add_percent(struct strbuf *b, double share);
 

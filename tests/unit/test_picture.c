@@ -134,8 +134,8 @@ START_TEST(no_text_becomes_a_command)
     struct picture p = make(db, PICTURE_SVG);
     const char *script = file_of(&p, "picture.gp");
 
-    ck_assert_ptr_nonnull(strstr(script, "title = 'it''s `touch y`'\n"));
-    ck_assert_ptr_nonnull(strstr(script, "name[1] = 'it''s `touch x` '\n"));
+    ck_assert_ptr_nonnull(strstr(script, "title = 'it’s `touch y`'\n"));
+    ck_assert_ptr_nonnull(strstr(script, "name[1] = 'it’s `touch x` '\n"));
     ck_assert_ptr_nonnull(strstr(file_of(&p, "marks.dat"), " \"deploy 'v2' `touch z`\"\n"));
     picture_release(&p);
     sqlite3_close(db);

@@ -21,6 +21,7 @@ page() { # DATABASE NAME ARGUMENTS...
     "$coalmine" report "$work/$1" -o "$work/again.html" "${@:3}" 2>/dev/null
     cmp "$work/$2.html" "$work/again.html" || fail "$2: another page the second time"
     grep -q '<script\|<b onclick\|<svg\|<img src=x\|<i>' "$work/$2.html" && fail "$2: a text became HTML"
+    grep -q "Content-Security-Policy\" content=\"default-src 'none'; img-src data:" "$work/$2.html" || fail "$2: lets the network in"
     grep -Eq '(src|href|srcset)="?(https?:|//|file:)|@import|url\(' "$work/$2.html" && fail "$2: refers to something outside"
 }
 page run.db good --run good
