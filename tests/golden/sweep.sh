@@ -141,6 +141,15 @@ cmp "$work/g.db" "$work/m.db" || fail 'merged: another database'
 # ---- rows that add up ----
 same 'cells' "$(sql "$work/g.db" 'SELECT count(*), cells FROM sweep_cells JOIN sweeps USING (sweep)')" '48 48'
 same 'runs after each tick' "$(sql "$work/g.db" 'SELECT DISTINCT runs FROM sweep_fan')" 700
+# every column is the member it is named for
+figures() { awk -F'|' '{ for (i = 1; i <= NF; i++) printf "%s ", $i ~ /^[-0-9.e+]+$/ ? sprintf("%.5g", $i) : $i; print "" }'; }
+same 'columns' "$(sqlite3 "$work/g.db" 'SELECT cell, rps, error_rate, release, runs, rolled_back, promoted, unfinished, rollback_low, rollback_high,
+    rollback_exact, exact_flaw, promote_low, promote_high, detection_median_s, detection_p90_s, rollback_median_s, rollback_p90_s, duration_median_s,
+    duration_p90_s, bad_requests, bad_requests_rolled_back, canary_requests, users_exposed, error_budget FROM sweep_cells ORDER BY cell' | figures)" \
+    "$("$coalmine" sweep "${grid[@]}" --output json | jq -r '.cells[] | [.cell, .rps, .errorRate, .release, .runs, .rollback.count, .promote.count, .unfinished,
+        .rollback.low, .rollback.high, .rollback.exact, .rollback.why, .promote.low, .promote.high, .detectionSeconds.median, .detectionSeconds.p90,
+        .rollbackSeconds.median, .rollbackSeconds.p90, .durationSeconds.median, .durationSeconds.p90, .badRequests.mean, .badRequests.rolledBack,
+        .canaryRequests, .usersExposed, .errorBudget] | map(. // "" | tostring) | join("|")' | figures)"
 # after the last tick every run has ended: promoted ones have all the traffic, the others none
 same 'ends' "$(sql "$work/g.db" 'SELECT count(*) FROM sweep_cells c WHERE
     rolled_back <> (SELECT total(runs) FROM sweep_weights w WHERE w.cell = c.cell AND weight = 0 AND tick = (SELECT max(tick) FROM sweep_weights x WHERE x.cell = c.cell))
@@ -161,6 +170,18 @@ same 'front' "$(sql "$work/g.db" 'SELECT healthy_cell, bad_cell FROM sweep_front
         SELECT 1 FROM g q WHERE q.rps = p.rps AND q.healthy_error_rate = p.healthy_error_rate AND q.bad_error_rate = p.bad_error_rate
         AND q.false_rollback <= p.false_rollback AND q.bad_requests <= p.bad_requests
         AND (q.false_rollback < p.false_rollback OR q.bad_requests < p.bad_requests)) ORDER BY 1, 2')"
+# ties: equal policies are beaten by nobody, one that is as good in one figure and worse in the other is
+ties() { # SETTING FALSE-ROLLBACKS BAD-REQUESTS, a row for the healthy release and one for the bad
+    sql "$work/ties.db" "INSERT INTO sweep_cells (sweep, cell, settings, rps, error_rate, release, runs, rolled_back, promoted, unfinished, bad_requests)
+        VALUES (1, $((2 * $1)), '{\"n\":$1}', 1, 0, 'healthy', 10, $2, $((10 - $2)), 0, 0), (1, $((2 * $1 + 1)), '{\"n\":$1}', 1, 0.05, 'bad', 10, 10, 0, 0, $3)"
+}
+cp "$work/g.db" "$work/ties.db"
+sql "$work/ties.db" 'DELETE FROM sweep_cells; DELETE FROM sweep_weights'
+ties 0 1 10; ties 1 2 10; ties 2 2 5; ties 3 2 5; ties 4 3 5; ties 5 3 4.5; ties 6 1 12; ties 7 4 4.5
+same 'front with ties' "$(sql "$work/ties.db" 'SELECT group_concat(settings) FROM sweep_front WHERE front_bad_requests')" \
+    '{"n":0},{"n":2},{"n":3},{"n":5}'
+"$coalmine" report "$work/ties.db" --picture pareto --keep "$work/kept" -o "$work/ties.svg" || fail "ties: exit $?"
+same 'front with ties, drawn' "$(awk 'NR > 3' "$work/kept/front.dat" | tr '\n' ' ')" '10 10 "1" 20 5 "2, 3" 20 5 "" 30 4.5 "4" '
 # the ranking is the order of the printed table
 same 'ranking' "$(sql "$work/g.db" "SELECT settings FROM sweep_ranking ORDER BY rank")" \
     "$("$coalmine" sweep "${grid[@]}" | sed -n 's/^[0-9]*\. //p')"
