@@ -19,6 +19,7 @@ struct capacity_model {
 };
 #define CAPACITY_LOOK_MS 15000
 #define CAPACITY_HOLD_MAX_MS 900000
+#define CAPACITY_PODS_MAX 1000000
 
 /* The primary's pods while a rollout runs. */
 struct scaler {

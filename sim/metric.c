@@ -322,7 +322,7 @@ struct slice {
     struct behaviour primary, canary;
 };
 
-static double rate_at(const struct traffic_model *t, ms_t at, ms_t *next)
+double traffic_rate(const struct traffic_model *t, ms_t at, ms_t *next)
 {
     double rate = 0;
 
@@ -355,7 +355,7 @@ static bool slice_at(const struct traffic_model *t, const struct exposure *x, ms
     if (n == 0)
         return false;
     out->step = exposure_at(x, n - 1);
-    out->per_second = rate_at(t, from, &out->to);
+    out->per_second = traffic_rate(t, from, &out->to);
     primary = version_of(t, out->step->primary);
     canary = version_of(t, out->step->canary);
     version_changes(primary, from, out->step->primary_since_ms - epoch, &out->to);

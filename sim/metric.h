@@ -200,6 +200,9 @@ struct metric_model {
 void metric_model_init(struct metric_model *m, const struct traffic_model *traffic,
                        enum model_value value);
 
+/* Requests per second at a scenario time; *next becomes the time of the next change if that is
+ * sooner. */
+double traffic_rate(const struct traffic_model *t, ms_t at_ms, ms_t *next);
 /* Expected requests and errors of each version in (from, to] (absolute), and the quantile of the
  * latency. */
 struct traffic_sums {

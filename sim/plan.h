@@ -6,6 +6,7 @@
 #ifndef COALMINE_SIM_PLAN_H
 #define COALMINE_SIM_PLAN_H
 
+#include "sim/capacity.h"
 #include "sim/metric.h"
 #include "sim/record.h"
 
@@ -31,6 +32,7 @@ struct world_plan {
     int32_t
         match_percent; /* A/B: share of the requests that match; the rest stays on the primary */
     int32_t scaler_min, scaler_max; /* of the autoscaler; 0 = none */
+    struct capacity_model capacity; /* of the primary under it; pod_rps 0 = not counted */
 };
 
 /* What a webhook answers. Anything but a status of 200..202 without `error` refuses. */

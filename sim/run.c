@@ -734,10 +734,7 @@ static void conclude(struct sim *s, struct canary_result *results)
         a->result.canary_weight = a->world.canary_weight;
         a->result.gone = a->world.gone;
         a->world.now_ms = s->now_ms;
-        world_count(&a->world);
-        a->result.exposed = a->world.exposed;
-        a->result.canary_requests = a->world.canary_requests;
-        a->result.canary_errors = a->world.canary_errors;
+        world_conclude(&a->world, &a->result);
         if (results)
             results[i] = a->result;
     }

@@ -27,6 +27,11 @@ struct canary_result {
      * users that it served, and those that failed (expected values; 0 without a traffic model). */
     int64_t exposed;
     double canary_requests, canary_errors;
+    /* With a capacity in the plan: the primary's over its load at the worst moment, how long it was
+     * below 1, and the requests beyond it. */
+    bool has_capacity;
+    double capacity_least, capacity_over;
+    ms_t capacity_short_ms;
     bool gone; /* deleted */
 };
 

@@ -143,12 +143,35 @@ static void world_shares(const struct world *w, int32_t *primary, int32_t *canar
     }
 }
 
-void world_count(struct world *w)
+/* The primary's autoscaler lives through what `last` left to it. */
+static void count_capacity(struct world *w, const struct exposure_step *last, ms_t until_ms)
+{
+    const struct capacity_model *c = &w->plan->world.capacity;
+    ms_t at_ms = w->counted_ms - w->epoch_ms, next;
+
+    for (; c->pod_rps > 0 && w->plan->users && at_ms < until_ms; at_ms = next) {
+        double rps;
+
+        next = until_ms;
+        rps = traffic_rate(w->plan->users, at_ms, &next) * last->primary_weight / WEIGHT_TOTAL;
+        if (!w->scaled) {
+            scaler_init(&w->scaler, c, rps);
+            w->scaler.now_ms = w->scaler.look_ms = at_ms;
+            w->scaled = true;
+        }
+        scaler_run(&w->scaler, next, rps);
+    }
+}
+
+/* Count what was served until now. */
+static void world_count(struct world *w)
 {
     const struct exposure *x = &w->exposure;
     const struct exposure_step *last = x->count > 0 ? exposure_at(x, x->count - 1) : NULL;
     struct traffic_sums sums;
 
+    if (last && w->now_ms > w->counted_ms)
+        count_capacity(w, last, w->now_ms - w->epoch_ms);
     if (last && last->loaded && last->canary_weight > 0 && w->now_ms > w->counted_ms) {
         w->exposed += last->canary_weight * (w->now_ms - w->counted_ms);
         if (w->plan->users) {
@@ -158,6 +181,25 @@ void world_count(struct world *w)
         }
     }
     w->counted_ms = w->now_ms;
+}
+
+void world_conclude(struct world *w, struct canary_result *r)
+{
+    const struct exposure *x = &w->exposure;
+
+    world_count(w);
+    r->exposed = w->exposed;
+    r->canary_requests = w->canary_requests;
+    r->canary_errors = w->canary_errors;
+    r->has_capacity = w->scaled;
+    if (!w->scaled)
+        return;
+    /* pods that are still to come end what is too little now */
+    count_capacity(w, exposure_at(x, x->count - 1),
+                   w->now_ms - w->epoch_ms + w->scaler.model->start_ms + 2 * CAPACITY_LOOK_MS);
+    r->capacity_least = w->scaler.least;
+    r->capacity_over = w->scaler.over;
+    r->capacity_short_ms = w->scaler.short_ms;
 }
 
 static void world_observe(struct world *w)

@@ -51,6 +51,8 @@ struct world {
     ms_t counted_ms; /* until then the following are counted, see struct canary_result */
     int64_t exposed;
     double canary_requests, canary_errors;
+    struct scaler scaler; /* of the primary, once `scaled` */
+    bool scaled;
 
     /* Of the last answer. */
     uint16_t hook_status;
@@ -61,8 +63,8 @@ struct world {
 
 void world_init(struct world *w, const struct canary_plan *plan, uint32_t canary_index,
                 const struct sim_options *options, ms_t epoch_ms);
-/* Count what the canary has served until now. */
-void world_count(struct world *w);
+/* The run is over: what was counted on the way, into the result. */
+void world_conclude(struct world *w, struct canary_result *r);
 /* Time passes. */
 void world_advance(struct world *w, ms_t now_ms);
 /*

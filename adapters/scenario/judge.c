@@ -493,6 +493,21 @@ static void judge_outage(struct judging *j)
                  NULL);
 }
 
+static void judge_capacity(struct judging *j)
+{
+    const struct canary_result *r = j->result;
+
+    if (!r->has_capacity)
+        mismatch(j, j->e->line, "the capacity is not known: world.autoscaler has no podRps", NULL);
+    else if (r->capacity_least < j->e->share - 1e-9)
+        mismatch(j, j->e->line,
+                 arena_printf(j->out->arena,
+                              "the primary could serve %.0f%% of its load at the worst moment, "
+                              "expected at least %.0f%%",
+                              100 * r->capacity_least, 100 * j->e->share),
+                 NULL);
+}
+
 /* ---- never
  * ------------------------------------------------------------------------------------------ */
 
@@ -619,6 +634,9 @@ void scenario_judge(const struct scenario_run *run, const struct record *record,
             break;
         case EXPECT_OUTAGE:
             judge_outage(&j);
+            break;
+        case EXPECT_CAPACITY:
+            judge_capacity(&j);
             break;
         }
     }

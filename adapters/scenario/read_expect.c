@@ -449,6 +449,10 @@ static void read_member(struct expecting *x, const char *key, const struct node 
         e = add(x, EXPECT_OUTAGE, n, "expect.outage");
         if (e)
             field_duration(&x->l->r, n, &e->outage_ms);
+    } else if (strcmp(key, "capacity") == 0) {
+        e = add(x, EXPECT_CAPACITY, n, "expect.capacity");
+        if (e)
+            field_share(&x->l->r, n, &e->share);
     }
 }
 
@@ -457,7 +461,8 @@ static const char *const expect_names[] = {
     "iterations", "mirror",       "applied",       "promoted",     "phases",
     "weights",    "events",       "alerts",        "hooks",        "checks",
     "states",     "never",        "finished",      "ticks",        "rollouts",
-    "succeeded",  "failed",       "outage",        "canaries",     NULL};
+    "succeeded",  "failed",       "outage",        "capacity",     "canaries",
+    NULL};
 
 static void read_block(struct expecting *x, const struct node *n)
 {

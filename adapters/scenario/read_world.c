@@ -58,14 +58,28 @@ static void read_revisions(struct loader *l, struct canary_draft *c, const struc
 
 static void read_autoscaler(struct loader *l, struct canary_draft *c, const struct node *n)
 {
-    static const char *const names[] = {"min", "max", NULL};
+    static const char *const names[] = {"min", "max", "podRps", "load", "scaleDownAfter", NULL};
+    struct capacity_model *capacity = &c->world.capacity;
 
     if (!n)
         return;
+    *capacity = (struct capacity_model){.target = 0.7, .hold_ms = 300000};
     field_enter(&l->r, "autoscaler");
     if (field_map(&l->r, n, names)) {
         field_int32(&l->r, node_get(n, "min"), 0, 100000, &c->world.scaler_min);
         field_int32(&l->r, node_get(n, "max"), 1, 100000, &c->world.scaler_max);
+        field_number(&l->r, node_get(n, "podRps"), &capacity->pod_rps);
+        field_share(&l->r, node_get(n, "load"), &capacity->target);
+        field_duration(&l->r, node_get(n, "scaleDownAfter"), &capacity->hold_ms);
+        if (node_get(n, "podRps") && capacity->pod_rps <= 0)
+            field_error(&l->r, node_get(n, "podRps"), NULL, "expected a rate above 0");
+        else if (node_get(n, "podRps") && !node_at(l->root, "model", "requests", NULL))
+            field_error(&l->r, node_get(n, "podRps"), "add model.requests",
+                        "the load of the pods is not known: there is no `model:` with requests");
+        if (capacity->target < 0.01)
+            field_error(&l->r, node_get(n, "load"), NULL, "expected a share of at least 1%%");
+        if (capacity->hold_ms > CAPACITY_HOLD_MAX_MS)
+            field_error(&l->r, node_get(n, "scaleDownAfter"), NULL, "expected at most 15m");
     }
     field_leave(&l->r);
 }

@@ -467,6 +467,10 @@ static void make_canary_plan(struct loader *l, struct canary_draft *c, const str
                                 .fault_count = (uint32_t)c->faults.count,
                                 .born_ms = c->born_ms,
                                 .users = users_of(l, c)};
+    out->world.capacity.start_ms = c->world.startup_ms < MS_NEVER ? c->world.startup_ms : 0;
+    out->world.capacity.min_replicas = c->world.scaler_min > 0 ? c->world.scaler_min : 1;
+    out->world.capacity.max_replicas =
+        c->world.scaler_max > 0 ? c->world.scaler_max : CAPACITY_PODS_MAX;
     out->world.revisions = c->revisions.items;
     out->world.revision_count = (uint32_t)c->revisions.count;
 }

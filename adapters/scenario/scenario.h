@@ -46,6 +46,7 @@ enum expect_kind {
     EXPECT_FINISHED, /* when the phase changed last */
     EXPECT_COUNTS,   /* ticks, rollouts … */
     EXPECT_OUTAGE,   /* for how long requests met no ready pod */
+    EXPECT_CAPACITY, /* of the primary over its load, at least */
 };
 
 /* Fields of EXPECT_STATE and of EXPECT_NEVER. */
@@ -108,6 +109,7 @@ struct expectation {
     int32_t total;       /* CHECKS: in all, -1 = any; COUNTS: the number */
     enum count_field counted;
     ms_t outage_ms;
+    double share; /* CAPACITY */
 };
 
 /* One way to play the file. */

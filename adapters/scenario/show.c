@@ -769,6 +769,13 @@ static void add_summary(struct canvas *c, uint16_t canary, const struct canary_r
         show_clock(c->out, r->outage_ms);
         strbuf_adds(c->out, " requests met no ready pod");
     }
+    if (r->has_capacity)
+        strbuf_addf(c->out, "; the primary could serve %.0f%% of its load at the worst moment",
+                    100 * r->capacity_least);
+    if (r->has_capacity && r->capacity_short_ms > 0) {
+        strbuf_adds(c->out, ", too little for ");
+        show_clock(c->out, r->capacity_short_ms);
+    }
     strbuf_addc(c->out, '\n');
 }
 

@@ -234,6 +234,10 @@ static void put_result(struct strbuf *out, const struct spec *spec, const struct
     put_int(out, "checks", r->checks);
     put_int(out, "failedCheckCount", r->failed_checks);
     put_int(out, "outageMs", r->outage_ms);
+    if (r->has_capacity) {
+        put_number(out, "capacityLeast", r->capacity_least);
+        put_int(out, "capacityShortMs", r->capacity_short_ms);
+    }
     put_bool(out, "deleted", r->gone);
     strbuf_addc(out, '}');
 }

@@ -96,6 +96,11 @@ for file in scenarios/judges/anytime.yaml scenarios/judges/k-of-n.yaml scenarios
         jq '.corpus.releases[0].a | [.phase, .checks, .failedChecks]' | cmp -s - "$work/own" || fail "$file: not as simulated: $(cat "$work/own")"
 done
 
+# a scenario's autoscaler: the expectation can fail, and needs a load
+sed 's/capacity: 50%/capacity: 51%/' scenarios/strategies/capacity-dip.yaml >"$work/dip.yaml"
+expect 1 'expect.capacity: the primary could serve 50% of its load at the worst moment, expected at least 51%' test "$work/dip.yaml"
+sed '/^model:/,/requests/d' scenarios/strategies/capacity-dip.yaml >"$work/dip.yaml"
+expect 3 'there is no `model:` with requests' test "$work/dip.yaml"
 # a scenario's latency out of a recorded histogram
 expect 0 '1 passed' test tests/golden/whatif/latency.yaml
 sed 's/latency.txt/recorded.yaml/' tests/golden/whatif/latency.yaml >tests/golden/whatif/.broken.yaml
