@@ -215,6 +215,8 @@ static int read_trace(struct whatif_setup *s, const struct args *args, struct wh
         diag_print(stderr, &s->diags.items[i], text, len, color_wanted(stderr));
     if (rc != 0)
         return rc == -ENOMEM ? EXIT_WORLD : EXIT_INPUT;
+    diags_release(&s->diags); /* warnings, and they are told */
+    diags_init(&s->diags, s->arena);
     m->trace = trace.values;
     m->trace_count = trace.count;
     m->trace_slot_ms = trace.step_ms;

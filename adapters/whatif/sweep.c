@@ -202,6 +202,18 @@ static struct whatif_times times_of(const uint64_t *ticks, uint64_t runs, uint32
     };
 }
 
+/* Requests per second to the service, over the whole of a trace. */
+static double mean_rate(const struct whatif_model *m)
+{
+    double sum = 0;
+
+    for (uint32_t i = 0; i < m->trace_count; i++)
+        sum += m->trace[i];
+    if (m->trace_count == 0)
+        return m->rps;
+    return sum / m->trace_count * (m->rps > 0 ? m->rps : 1);
+}
+
 static double mean_of(uint64_t sum, uint64_t runs, double unit)
 {
     return runs > 0 ? (double)sum / unit / (double)runs : (double)NAN;
@@ -273,8 +285,8 @@ static int conclude(const struct whatif_plan *plan, size_t cell, const struct re
     out->best_s =
         r->policy.best_ticks > 0 ? (r->policy.best_ticks - 1) * (double)interval / 1000 : 0;
     extra = out->bad_mean;
-    if (plan->slo < 1 && r->model.rps > 0)
-        out->budget = extra / ((1 - plan->slo) * r->model.rps * MONTH_S);
+    if (plan->slo < 1 && mean_rate(&r->model) > 0)
+        out->budget = extra / ((1 - plan->slo) * mean_rate(&r->model) * MONTH_S);
     return whatif_sum(r->cases, &out->exact);
 }
 

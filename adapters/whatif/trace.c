@@ -92,7 +92,14 @@ static int read_csv(struct arena *arena, struct diags *diags, const char *file, 
         else if (!num_parse(value, value_len, &points[count].value) ||
                  !num_is_finite(points[count].value) || points[count].value < 0)
             rc = wrong(diags, file, line, "the value is no number of at least 0");
-        else if (count > 0 && points[count].at_ms <= points[count - 1].at_ms)
+        else if (count > 0 && points[count].at_ms == points[count - 1].at_ms)
+            diags_add(diags, &(struct diag){.severity = SEVERITY_WARNING,
+                                            .file = file,
+                                            .line = line,
+                                            .col = 1,
+                                            .what = "the time of the line before once more, as "
+                                                    "when clocks are set back: left out"});
+        else if (count > 0 && points[count].at_ms < points[count - 1].at_ms)
             rc = wrong(diags, file, line, "times must grow from line to line");
         else
             count++;

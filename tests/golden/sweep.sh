@@ -81,6 +81,11 @@ printf 'TimeStamp,Value,Label\n"2018-04-25T00:00:00Z","20","0"\n"2018-04-25T00:0
 expect 0 'rates change with time' sweep docs/whatif/gloo.yaml --runs 100 --trace "$work/trace.csv" --rps 0
 printf 'TimeStamp,Value\n2018-04-25T00:00:00Z,20\n2018-04-25T00:00:00Z,x\n' >"$work/bad.csv"
 expect 3 'bad.csv:3:1: error: the value is no number' sweep docs/whatif/gloo.yaml --trace "$work/bad.csv"
+# a local clock: the hour that comes twice in autumn counts once, the one that is missing in spring holds no request
+printf 'TimeStamp,Value,Label\n"2017-11-05T00:00:00Z",20,0\n"2017-11-05T01:00:00Z",30,0\n"2017-11-05T01:00:00Z",31,0\n"2017-11-05T03:00:00Z",9,0\n' >"$work/autumn.csv"
+expect 0 'autumn.csv:4:1: warning: the time of the line before once more' sweep docs/whatif/gloo.yaml --runs 50 --trace "$work/autumn.csv" --rps 0
+printf 'TimeStamp,Value\n2018-04-25T01:00:00Z,20\n2018-04-25T00:00:00Z,3\n' >"$work/back.csv"
+expect 3 'back.csv:3:1: error: times must grow' sweep docs/whatif/gloo.yaml --trace "$work/back.csv"
 printf '{"data":{"result":[{"values":[[1,"5"],[16,"7.5"],[31,"NaN"]]}]}}' >"$work/range.json"
 expect 0 'rates change' sweep docs/whatif/gloo.yaml --runs 100 --trace "$work/range.json"
 # what a real Prometheus answered, as traffic: about 40 requests a second, of which the canary sees its weight
@@ -90,6 +95,8 @@ mean=$(jq '[.data.result[0].values[][1] | tonumber] | add / length' $recorded)
 # ten steps of ten seconds at 5, 10, ... 50 %: 27.5 seconds' worth of all requests; the next tick promotes, another ten at 50 %
 jq -e --argjson mean "$mean" '.cells[0] | .promote.p > 0.99 and .canaryRequests > 26 * $mean and .canaryRequests < 42 * $mean' "$work/recorded.json" >/dev/null ||
     fail "recorded: mean $mean, $(jq -c .cells[0] "$work/recorded.json")"
+"$coalmine" sweep docs/whatif/gloo.yaml --runs 200 --trace $recorded --rps 0 --error-rate 0.01 --output json |
+    jq -e '.cells[0].errorBudget > 0' >/dev/null || fail 'recorded: no share of the error budget'
 expect 0 '1 passed' test tests/golden/whatif/recorded.yaml
 printf '{"data":{"result":[{"values":[[1,"5"],[2,"5"]]},{"values":[[1,"5"],[2,"5"]]}]}}' >"$work/two.json"
 expect 3 'more than one series' sweep docs/whatif/gloo.yaml --trace "$work/two.json"
