@@ -98,26 +98,49 @@ static void become_ready(struct scaler *s)
         s->starting[i] = s->starting[i + n];
 }
 
+/* What a stretch of time without any change comes to. */
+static void pass(struct scaler *s, ms_t to_ms, double rps)
+{
+    double capacity = s->ready * s->model->pod_rps, ratio = rps > 0 ? capacity / rps : 100;
+
+    s->least = ratio < s->least ? ratio : s->least;
+    if (ratio < 1) {
+        s->short_ms += to_ms - s->now_ms;
+        s->over += (rps - capacity) * (double)(to_ms - s->now_ms) / 1000;
+    }
+    s->now_ms = to_ms;
+}
+
+/* Nothing changes any more under this load: the looks that are left need not be taken. */
+static void settle(struct scaler *s, ms_t to_ms, double rps)
+{
+    pass(s, to_ms, rps);
+    if (s->look_ms < to_ms)
+        s->look_ms +=
+            (to_ms - s->look_ms + CAPACITY_LOOK_MS - 1) / CAPACITY_LOOK_MS * CAPACITY_LOOK_MS;
+}
+
 void scaler_run(struct scaler *s, ms_t to_ms, double rps)
 {
+    uint32_t still = 0, slots = sizeof s->wanted / sizeof *s->wanted;
+
     while (s->now_ms < to_ms) {
-        double capacity, ratio;
+        int32_t before = s->total;
         ms_t next = to_ms;
 
         become_ready(s);
-        if (s->look_ms <= s->now_ms)
+        if (s->look_ms <= s->now_ms) {
             look(s, rps);
+            still = s->total == before && s->starting_count == 0 ? still + 1 : 0;
+        }
         become_ready(s); /* pods that start at once */
+        if (still > slots) {
+            settle(s, to_ms, rps);
+            return;
+        }
         next = s->look_ms < next ? s->look_ms : next;
         if (s->starting_count > 0 && s->starting[0].ready_ms < next)
             next = s->starting[0].ready_ms;
-        capacity = s->ready * s->model->pod_rps;
-        ratio = rps > 0 ? capacity / rps : 100;
-        s->least = ratio < s->least ? ratio : s->least;
-        if (ratio < 1) {
-            s->short_ms += next - s->now_ms;
-            s->over += (rps - capacity) * (double)(next - s->now_ms) / 1000;
-        }
-        s->now_ms = next;
+        pass(s, next, rps);
     }
 }

@@ -381,6 +381,11 @@ START_TEST(an_autoscaler_waits_before_it_scales_down)
     ck_assert_int_eq(s.ready, 2);
     scaler_run(&s, 720001, 100);
     ck_assert(fabs(s.least - 0.2) < 1e-12);
+    /* a thousand years are no loop */
+    scaler_run(&s, 31536000000000, 100);
+    ck_assert(s.ready == 10 && s.now_ms == 31536000000000 && s.look_ms >= s.now_ms);
+    scaler_run(&s, s.now_ms + 20000, 50);
+    ck_assert_int_eq(s.ready, 10);
     c.max_replicas = 6;
     ck_assert(fabs(model_capacity_dip(&c, 100, 90, &short_ms) - 0.1) < 1e-12);
     ck_assert(short_ms == MS_NEVER);
