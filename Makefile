@@ -348,6 +348,7 @@ WORKLOAD_SRCS := \
 OPERATOR_SRCS := \
 	adapters/operator/emit.c \
 	adapters/operator/gauges.c \
+	adapters/operator/jobs.c \
 	adapters/operator/judge.c \
 	adapters/operator/log.c \
 	adapters/operator/measure.c \

@@ -1,4 +1,7 @@
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +139,14 @@ static const char *identity_of(struct process *p)
                         (unsigned long long)clock->random(clock->self));
 }
 
+/* The first lists and rollouts need more than what comes after them. */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
 static bool operator_options_read(struct process *p)
 {
     const struct args *a = p->args;
@@ -153,6 +164,7 @@ static bool operator_options_read(struct process *p)
     o->cluster = profile.cluster;
     o->ticks_max = (size_t)ticks;
     o->write_log = write_log;
+    o->on_rest = give_memory_back;
     o->log_level = level_of(args_get(a, "log-level", "info"));
     o->log_console = strcmp(args_get(a, "zap-encoding", "json"), "console") == 0;
     o->mesh_provider = args_get(a, "mesh-provider", "istio");

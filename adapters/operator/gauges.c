@@ -10,6 +10,7 @@ static const double bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10
 
 struct series {
     char *family, *labels; /* `name="x",namespace="y"` */
+    uint64_t hash;         /* of both */
     double value;          /* of a histogram: the sum */
     uint64_t *buckets;     /* of a histogram: BOUND_COUNT + 1, not cumulative */
 };
@@ -48,36 +49,82 @@ static void labels_text(struct strbuf *b, const struct label *labels, size_t cou
     }
 }
 
+/* ---- the index: where a series is found by its hash; slots hold its number from 1, 0 = empty ----
+ */
+
+static struct series *index_find(const struct registry *r, uint64_t hash, const char *family,
+                                 const char *labels)
+{
+    if (r->slot_count == 0)
+        return NULL;
+    for (size_t at = hash & (r->slot_count - 1); r->slots[at];
+         at = (at + 1) & (r->slot_count - 1)) {
+        struct series *s = r->items[r->slots[at] - 1];
+
+        if (s->hash == hash && strcmp(s->labels, labels) == 0 && strcmp(s->family, family) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static void index_put(struct registry *r, size_t number)
+{
+    size_t at = r->items[number - 1]->hash & (r->slot_count - 1);
+
+    while (r->slots[at])
+        at = (at + 1) & (r->slot_count - 1);
+    r->slots[at] = (uint32_t)number;
+}
+
+static void index_all(struct registry *r)
+{
+    memset(r->slots, 0, r->slot_count * sizeof(*r->slots));
+    for (size_t n = 1; n <= r->count; n++)
+        index_put(r, n);
+}
+
+/* Room for one more; half of the slots stay empty. */
+static bool reserve(struct registry *r)
+{
+    size_t cap = r->cap ? r->cap * 2 : 16;
+    struct series **items;
+    uint32_t *slots;
+
+    if (r->count < r->cap)
+        return true;
+    items = realloc(r->items, cap * sizeof(struct series *));
+    if (items == NULL)
+        return false;
+    r->items = items;
+    slots = realloc(r->slots, cap * 2 * sizeof(*slots));
+    if (slots == NULL)
+        return false;
+    r->slots = slots;
+    r->slot_count = cap * 2;
+    r->cap = cap;
+    index_all(r);
+    return true;
+}
+
 static struct series *series_of(struct registry *r, const char *family, const struct label *labels,
                                 size_t count)
 {
     struct strbuf text = STRBUF_INIT;
     struct series *s;
+    uint64_t hash;
 
     labels_text(&text, labels, count);
-    for (size_t i = 0; i < r->count; i++) {
-        if (strcmp(r->items[i]->family, family) == 0 &&
-            strcmp(r->items[i]->labels, strbuf_str(&text)) == 0) {
-            strbuf_release(&text);
-            return r->items[i];
+    hash = text_revision(family) ^ text_revision(strbuf_str(&text)) << 1;
+    s = index_find(r, hash, family, strbuf_str(&text));
+    if (s == NULL && reserve(r)) {
+        s = calloc(1, sizeof(*s));
+        if (s != NULL) {
+            s->family = strdup(family);
+            s->labels = strdup(strbuf_str(&text));
+            s->hash = hash;
+            r->items[r->count++] = s;
+            index_put(r, r->count);
         }
-    }
-    if (r->count == r->cap) {
-        size_t cap = r->cap ? r->cap * 2 : 16;
-        struct series **items = realloc(r->items, cap * sizeof(struct series *));
-
-        if (items == NULL) {
-            strbuf_release(&text);
-            return NULL;
-        }
-        r->items = items;
-        r->cap = cap;
-    }
-    s = calloc(1, sizeof(*s));
-    if (s != NULL) {
-        s->family = strdup(family);
-        s->labels = strdup(strbuf_str(&text));
-        r->items[r->count++] = s;
     }
     strbuf_release(&text);
     return s;
@@ -96,6 +143,7 @@ void registry_release(struct registry *r)
     for (size_t i = 0; i < r->count; i++)
         series_free(r->items[i]);
     free(r->items);
+    free(r->slots);
     memset(r, 0, sizeof(*r));
 }
 
@@ -148,7 +196,10 @@ void registry_forget(struct registry *r, const char *family, const struct label 
         else
             r->items[kept++] = s;
     }
-    r->count = kept;
+    if (kept < r->count) {
+        r->count = kept;
+        index_all(r);
+    }
     strbuf_release(&text);
 }
 

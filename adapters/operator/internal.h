@@ -27,7 +27,8 @@ struct feed {
     struct kube_cache *cache;
     char *ns; /* of this namespace alone: ConfigMaps and Secrets; NULL = all */
     bool metadata_only, stopped, ended;
-    bool failing; /* the last list or watch failed */
+    bool failing;  /* the last list or watch failed */
+    uint64_t seed; /* of the places where changes of its objects are counted */
     struct gate changed;
     uint64_t task;
     struct feed *next;
@@ -39,13 +40,18 @@ struct config_memo {
     struct config_facts facts;
 };
 
-/* Changes seen in a namespace: a tick that changed nothing need not be repeated until one comes. */
-struct mark {
-    char *ns;
-    uint64_t changes;
+/*
+ * How often objects changed, counted in so many places; an object's
+ * place follows from its kind and name. A tick that changed nothing need not be repeated until a
+ * place of something that it read counts on.
+ */
+#define CHANGE_PLACES 16384u
+struct read {
+    uint16_t place;
+    uint32_t changes; /* counted there when it was read */
 };
 
-/* ---- jobs: one Canary each (schedule.c) ---------------------------------------------------------
+/* ---- jobs: one Canary each (jobs.c) ---------------------------------------------------------
  */
 
 struct job {
@@ -56,7 +62,7 @@ struct job {
     struct canary decoded;
     int64_t decoded_generation; /* of this generation ... */
     revision_t decoded_uid;     /* ... of this Canary */
-    uint64_t decoded_judges; /* what its annotations said of judges */
+    uint64_t decoded_judges;    /* what its annotations said of judges */
     int64_t interval_ms;
     int64_t next_ms;     /* of the next tick, by mono_ms; INT64_MAX = none */
     int64_t finalize_ms; /* of the next try to finalize; INT64_MAX = none */
@@ -66,9 +72,10 @@ struct job {
     bool accepted;       /* the check found nothing against it */
     bool gone;           /* deleted */
     bool loaded;         /* the rollout holds its status */
-    bool looked; /* this process has read it from the API server, not from its watch alone */
-    bool quiet;  /* the last tick changed nothing and said nothing ... */
-    uint64_t quiet_mark; /* ... when so much had changed in its namespace */
+    bool looked;        /* this process has read it from the API server, not from its watch alone */
+    bool quiet;         /* the last tick changed nothing and said nothing ... */
+    struct read *reads; /* ... and this is all that it read */
+    size_t read_count;
     bool has_command;
     bool redo;          /* a process died before it had told of the end of a rollout: tell again */
     int64_t generation; /* of the spec seen last, ... */
@@ -77,7 +84,38 @@ struct job {
     uint64_t flight_key;      /* of the spec as the flight recorder knows it ... */
     char flight_hash[20];     /* ... and its hash there; "" = never recorded */
     char *service_name;
+    uint64_t seq;                            /* in order of coming */
+    int64_t due_ms;                          /* by which it waits, ... */
+    size_t heap_at;                          /* ... from 1 while it does */
+    struct job *running_prev, *running_next; /* among those at work */
 };
+
+/* All of them: by name, and by when they are due. */
+struct jobs {
+    struct job **items; /* by namespace, then name */
+    struct job **heap;  /* heap[0] unused */
+    size_t count, cap, heap_count;
+    struct job *running;
+    size_t running_count;
+    size_t leaving; /* deleted while at work: freed when that ends */
+    bool fewer;     /* some have gone since the feeds were trimmed */
+    uint64_t next_seq;
+};
+/* NULL when there is none. */
+struct job *jobs_find(const struct jobs *t, const char *ns, const char *name);
+/* NULL when memory is out. */
+struct job *jobs_add(struct jobs *t, struct operator* op, const char *ns, const char *name);
+bool jobs_any_in(const struct jobs *t, const char *ns);
+/* Its Canary is gone. */
+void jobs_remove(struct jobs *t, struct job *j);
+/* To be called whenever something changed that says when it is due. */
+void jobs_place(struct jobs *t, struct job *j);
+/* The one that waits to be taken up first; NULL = none is ever due. */
+struct job *jobs_first(const struct jobs *t);
+/* A task is at work on it; no longer, and then it may be gone. */
+void jobs_began(struct jobs *t, struct job *j);
+void jobs_ended(struct jobs *t, struct job *j);
+void jobs_free(struct jobs *t);
 
 /* ---- gauges (gauges.c) --------------------------------------------------------------------------
  */
@@ -86,6 +124,8 @@ struct series;
 struct registry {
     struct series **items;
     size_t count, cap;
+    uint32_t *slots; /* the index */
+    size_t slot_count;
 };
 struct label {
     const char *name, *value;
@@ -112,11 +152,8 @@ struct operator
     struct workload_options workload;
     struct feed *feeds;
     struct feed *canaries, *templates, *providers;
-    struct job **jobs;
-    size_t job_count, job_cap;
-    struct mark *marks;
-    size_t mark_count, mark_cap;
-    uint64_t spare_mark; /* counted when memory is out: quiet ticks end */
+    struct jobs jobs;
+    uint32_t *changes; /* CHANGE_PLACES of them */
     struct config_memo *memos;
     size_t memo_count, memo_cap;
     struct registry registry;
@@ -127,8 +164,9 @@ struct operator
     bool flushing, stopping, leading, deposed, synced, ended;
     int64_t stop_by_ms; /* by mono_ms */
     int64_t next_pass_ms;
-    size_t running; /* ticks under way ... */
-    size_t waiting; /* ... and of them, those that wait for a hook or a chat of a user's */
+    size_t waiting;      /* of the jobs at work, those that wait for a hook or a chat of a user's */
+    uint64_t pass_ticks; /* run before the present pass began */
+    bool warm;           /* ticks have run since it rested last */
     int64_t last_sync_ms;
     uint64_t asks[ASK_KIND_COUNT];
     struct series_time {
@@ -152,7 +190,10 @@ struct tick {
     cJSON *apex_metadata;
     struct workload_metadata metadata;
     cJSON *ports;
-    bool fresh; /* read past the caches: somebody else wrote meanwhile */
+    struct read *reads; /* in the arena */
+    size_t read_count, read_cap;
+    bool reads_lost; /* something was read that no watch tells of */
+    bool fresh;      /* read past the caches: somebody else wrote meanwhile */
     bool wrote, spoke;
     bool redo_written; /* the end of a rollout is announced; take it back when all is said */
     bool ended;        /* the end of a rollout was stored in this tick */
@@ -177,7 +218,14 @@ void world_forget(struct operator* o);
 void feeds_stop(struct operator* o);
 bool feeds_ended(const struct operator* o);
 void feeds_free(struct operator* o);
-uint64_t *mark_of(struct operator* o, const char *ns);
+/* An object came, changed or went. */
+void world_changed(struct feed *f, const struct kube_entry *entry);
+/* The tick depends on this object, whether it is there or not. */
+void world_depend(struct tick *t, const struct feed *f, const char *ns, const char *name);
+/* Nothing that the last tick read has changed since. */
+bool job_is_settled(const struct job *j);
+/* What memory is only kept to be fast is given up. */
+void world_rest(struct operator* o);
 int world_get(void *self, const struct resource *r, const char *ns, const char *name,
               cJSON **ret_object, struct strbuf *reterr_text);
 int world_config(void *self, const struct resource *r, const char *ns, const char *name,

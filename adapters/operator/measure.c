@@ -232,6 +232,7 @@ static void source_open(struct tick *t, const struct metric_spec *m, struct sour
         source_fail(t, s, CAUSE_TEMPLATE_GET, "cross-namespace references are blocked");
         return;
     }
+    world_depend(t, t->op->templates, m->template_namespace, m->template_name);
     s->object = kube_cache_read(t->op->templates->cache, m->template_namespace, m->template_name);
     if (s->object == NULL) {
         struct strbuf text = STRBUF_INIT;

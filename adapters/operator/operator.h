@@ -62,7 +62,9 @@ struct operator_options {
     const char *notify_type, *notify_url, *notify_token, *notify_proxy, *notify_user,
         *notify_channel;     /* the process-wide chat; no URL = none */
     int64_t control_loop_ms; /* 10,000 */
-    size_t ticks_max;        /* at one time; 64 */
+    /* No tick has run in a whole loop: a good moment to give memory back; may be NULL. */
+    void (*on_rest)(void);
+    size_t ticks_max; /* at one time; 64 */
     bool leader_election;
     const char *lease_ns, *identity;
     bool dry_run; /* the API checks every write and stores none; hooks are not called, chats not

@@ -20,77 +20,6 @@ void job_name(const struct job *j, struct strbuf *out)
     strbuf_addf(out, "%s.%s", j->name, j->ns);
 }
 
-/* ---- the list of jobs --------------------------------------------------------------------------
- */
-
-static struct job *job_find(const struct operator* o, const char *ns, const char *name)
-{
-    for (size_t i = 0; i < o->job_count; i++) {
-        struct job *j = o->jobs[i];
-
-        if (!j->gone && strcmp(j->name, name) == 0 && strcmp(j->ns, ns) == 0)
-            return j;
-    }
-    return NULL;
-}
-
-static struct job *job_add(struct operator* o, const char *ns, const char *name)
-{
-    struct job *j = calloc(1, sizeof(*j));
-
-    if (o->job_count == o->job_cap) {
-        size_t cap = o->job_cap ? o->job_cap * 2 : 16;
-        struct job **jobs = realloc(o->jobs, cap * sizeof(struct job *));
-
-        if (jobs == NULL) {
-            free(j);
-            return NULL;
-        }
-        o->jobs = jobs;
-        o->job_cap = cap;
-    }
-    if (j == NULL)
-        return NULL;
-    j->op = o;
-    j->ns = strdup(ns);
-    j->name = strdup(name);
-    j->next_ms = j->finalize_ms = INT64_MAX;
-    rollout_init(&j->rollout);
-    if (j->ns == NULL || j->name == NULL) {
-        free(j->ns);
-        free(j->name);
-        free(j);
-        return NULL;
-    }
-    o->jobs[o->job_count++] = j;
-    return j;
-}
-
-static void job_free(struct job *j)
-{
-    free(j->ns);
-    free(j->name);
-    free(j->service_name);
-    job_forget_spec(j);
-    free(j);
-}
-
-static void jobs_sweep(struct operator* o)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < o->job_count; i++) {
-        if (o->jobs[i]->gone && !o->jobs[i]->running)
-            job_free(o->jobs[i]);
-        else
-            o->jobs[kept++] = o->jobs[i];
-    }
-    if (kept < o->job_count) {
-        o->job_count = kept;
-        feeds_trim(o);
-    }
-}
-
 /* ---- what the watch brings ---------------------------------------------------------------------
  */
 
@@ -167,22 +96,24 @@ static void on_canary_change(void *ctx, enum watch_event type, const struct kube
 {
     struct feed *f = ctx;
     struct operator* o = f->op;
-    struct job *j = job_find(o, entry->ns, entry->name);
+    struct job *j = jobs_find(&o->jobs, entry->ns, entry->name);
     const cJSON *canary = kube_cache_look(f->cache, entry);
 
-    ++*mark_of(o, entry->ns);
+    world_changed(f, entry);
     f->failing = false;
     gate_notify(o->o.tasks, &f->changed);
     if (type == WATCH_DELETED) {
         op_log(o, LEVEL_INFO, HERE, NULL, "Deleting %s.%s from cache", entry->name, entry->ns);
         if (j)
-            j->gone = true;
+            jobs_remove(&o->jobs, j);
         forget_series(o, canary, entry->ns);
     } else if (canary) {
         if (j == NULL)
-            j = job_add(o, entry->ns, entry->name);
-        if (j)
+            j = jobs_add(&o->jobs, o, entry->ns, entry->name);
+        if (j) {
             job_changed(j, canary);
+            jobs_place(&o->jobs, j);
+        }
     }
     gate_notify(o->o.tasks, &o->wake);
 }
@@ -193,14 +124,6 @@ static void on_canary_change(void *ctx, enum watch_event type, const struct kube
 static bool tick_is_due(const struct job *j, int64_t now)
 {
     return j->accepted && j->next_ms <= now;
-}
-
-static bool is_due(const struct job *j, int64_t now)
-{
-    if (j->gone || j->running)
-        return false;
-    return (j->needs_sync && j->finalize_ms == INT64_MAX) || j->finalize_ms <= now ||
-           tick_is_due(j, now);
 }
 
 /* The tick after this one: one that was missed is made up for, more are dropped. */
@@ -253,8 +176,7 @@ static void run_job(void *arg)
             move_on(j, now_ms(o));
         }
     }
-    j->running = false;
-    o->running--;
+    jobs_ended(&o->jobs, j);
     gate_notify(o->o.tasks, &o->wake);
 }
 
@@ -262,12 +184,13 @@ static void run_job(void *arg)
 static bool may_skip(const struct job *j, int64_t now)
 {
     return j->quiet && !j->needs_sync && !j->has_command && j->finalize_ms == INT64_MAX &&
-           tick_is_due(j, now) && *mark_of(j->op, j->ns) == j->quiet_mark;
+           tick_is_due(j, now) && job_is_settled(j);
 }
 
 static bool has_room(const struct operator* o)
 {
-    return o->running - o->waiting < o->o.ticks_max && o->running < WAITING_MAX;
+    return o->jobs.running_count - o->waiting < o->o.ticks_max &&
+           o->jobs.running_count < WAITING_MAX;
 }
 
 void tick_waits(struct tick *t)
@@ -284,22 +207,19 @@ void tick_goes_on(struct tick *t)
 
 static void start_due(struct operator* o, int64_t now)
 {
-    for (size_t i = 0; i < o->job_count && has_room(o); i++) {
-        struct job *j = o->jobs[i];
+    struct job *j;
 
-        if (!is_due(j, now))
-            continue;
+    while (has_room(o) && (j = jobs_first(&o->jobs)) != NULL && j->due_ms <= now) {
         if (may_skip(j, now)) {
             o->skipped_ticks++;
             move_on(j, now);
+            jobs_place(&o->jobs, j);
             continue;
         }
-        j->running = true;
-        o->running++;
+        jobs_began(&o->jobs, j);
         j->task = task_spawn(o->o.tasks, run_job, j);
         if (j->task == 0) {
-            j->running = false;
-            o->running--;
+            jobs_ended(&o->jobs, j);
             return;
         }
     }
@@ -307,24 +227,30 @@ static void start_due(struct operator* o, int64_t now)
 
 static int64_t next_due(const struct operator* o)
 {
-    int64_t due = INT64_MAX;
+    const struct job *j = has_room(o) ? jobs_first(&o->jobs) : NULL;
 
-    for (size_t i = 0; i < o->job_count; i++) {
-        const struct job *j = o->jobs[i];
-
-        if (j->running || j->gone)
-            continue;
-        if (j->accepted && j->next_ms < due)
-            due = j->next_ms;
-        if (j->finalize_ms < due)
-            due = j->finalize_ms;
-    }
-    return due;
+    return j ? j->due_ms : INT64_MAX;
 }
 
 static bool may_work(const struct operator* o)
 {
     return o->synced && !o->stopping && (!o->o.leader_election || o->leading);
+}
+
+/* When no tick ran in a whole pass, nothing of the last ones is kept. */
+static void begin_pass(struct operator* o, int64_t now)
+{
+    while (o->next_pass_ms <= now)
+        o->next_pass_ms += o->o.control_loop_ms;
+    world_rest(o);
+    if (o->ticks != o->pass_ticks) {
+        o->warm = true;
+    } else if (o->warm && o->jobs.running_count == 0) {
+        o->warm = false;
+        if (o->o.on_rest)
+            o->o.on_rest();
+    }
+    o->pass_ticks = o->ticks;
 }
 
 static void look_around(struct operator* o, int64_t now)
@@ -335,8 +261,8 @@ static void look_around(struct operator* o, int64_t now)
         o->synced = true;
         op_log(o, LEVEL_INFO, HERE, NULL, "Started operator workers");
     }
-    while (o->next_pass_ms <= now)
-        o->next_pass_ms += o->o.control_loop_ms;
+    if (o->next_pass_ms <= now)
+        begin_pass(o, now);
 }
 
 /* ---- the end -----------------------------------------------------------------------------------
@@ -358,10 +284,8 @@ static void release_lease(struct operator* o)
 /* Only our own tasks: others may share the scheduler. */
 static void cancel_work(struct operator* o)
 {
-    for (size_t i = 0; i < o->job_count; i++) {
-        if (o->jobs[i]->running)
-            task_cancel(o->o.tasks, o->jobs[i]->task);
-    }
+    for (const struct job *j = o->jobs.running; j; j = j->running_next)
+        task_cancel(o->o.tasks, j->task);
     if (o->flushing)
         task_cancel(o->o.tasks, o->flush_task);
 }
@@ -369,14 +293,14 @@ static void cancel_work(struct operator* o)
 static void wind_up(struct operator* o)
 {
     op_log(o, LEVEL_INFO, HERE, NULL, "Shutting down operator workers");
-    while (o->running > 0 && now_ms(o) < o->stop_by_ms)
+    while (o->jobs.running_count > 0 && now_ms(o) < o->stop_by_ms)
         gate_wait(o->o.tasks, &o->wake, o->stop_by_ms - now_ms(o));
     if (events_pending(o->events) > 0 && !o->flushing)
         events_flush(o->events);
     release_lease(o);
     feeds_stop(o);
     cancel_work(o);
-    while (o->running > 0 || !feeds_ended(o) || o->flushing) {
+    while (o->jobs.running_count > 0 || !feeds_ended(o) || o->flushing) {
         if (gate_wait(o->o.tasks, &o->wake, 1000) == -ECANCELED)
             break;
     }
@@ -391,11 +315,14 @@ static void run_schedule(void *arg)
         int64_t now = now_ms(o), due, wait = 1000;
 
         look_around(o, now);
-        jobs_sweep(o);
+        if (o->jobs.fewer && o->jobs.leaving == 0) {
+            o->jobs.fewer = false;
+            feeds_trim(o);
+        }
         if (may_work(o)) {
             start_due(o, now);
-            due = has_room(o) ? next_due(o) : INT64_MAX;
-            wait = due == INT64_MAX ? 60000 : due > now ? due - now : 1;
+            due = next_due(o);
+            wait = due > now + 60000 ? 60000 : due > now ? due - now : 1;
         }
         if (gate_wait(o->o.tasks, &o->wake, wait) == -ECANCELED)
             break;
@@ -412,9 +339,12 @@ static void on_lead(void *ctx)
 
     op_log(o, LEVEL_INFO, HERE, NULL, "Acting as elected leader");
     o->leading = true;
-    for (size_t i = 0; i < o->job_count; i++) {
-        o->jobs[i]->needs_sync = true;
-        o->jobs[i]->loaded = false; /* another one may have moved it on */
+    for (size_t i = 0; i < o->jobs.count; i++) {
+        struct job *j = o->jobs.items[i];
+
+        j->needs_sync = true;
+        j->loaded = false; /* another one may have moved it on */
+        jobs_place(&o->jobs, j);
     }
     gate_notify(o->o.tasks, &o->wake);
 }
@@ -540,8 +470,12 @@ struct operator* operator_new(const struct operator_options *options)
     secret_remember(o, "address", o->o.notify_url);
     secret_remember(o, "token", o->o.notify_token);
     o->events = events_new(o->o.kube, &events);
+    o->changes = calloc(CHANGE_PLACES, sizeof(*o->changes));
     world_recall(o);
-    if (o->events == NULL) {
+    if (o->events == NULL || o->changes == NULL) {
+        world_forget(o);
+        events_free(o->events);
+        free(o->changes);
         secrets_free(o);
         free(o);
         return NULL;
@@ -558,16 +492,12 @@ void operator_free(struct operator* o)
     events_free(o->events);
     lease_free(o->lease);
     registry_release(&o->registry);
-    for (size_t i = 0; i < o->job_count; i++)
-        job_free(o->jobs[i]);
-    for (size_t i = 0; i < o->mark_count; i++)
-        free(o->marks[i].ns);
     for (size_t i = 0; i < o->memo_count; i++) {
         free(o->memos[i].key);
         free(o->memos[i].version);
     }
-    free(o->jobs);
-    free(o->marks);
+    jobs_free(&o->jobs);
+    free(o->changes);
     free(o->memos);
     secrets_free(o);
     free(o);
@@ -621,7 +551,7 @@ bool operator_is_ready(const struct operator* o)
 
 size_t operator_canaries(const struct operator* o)
 {
-    return o->job_count;
+    return o->jobs.count;
 }
 
 /* ---- /metrics ----------------------------------------------------------------------------------
@@ -631,13 +561,14 @@ static void write_totals(const struct operator* o, struct strbuf *out)
 {
     strbuf_adds(out, "# HELP flagger_canary_total Canaries known, by namespace\n"
                      "# TYPE flagger_canary_total gauge\n");
-    for (size_t m = 0; m < o->mark_count; m++) {
-        size_t count = 0;
+    for (size_t i = 0, count; i < o->jobs.count; i += count) {
+        const char *ns = o->jobs.items[i]->ns;
 
-        for (size_t i = 0; i < o->job_count; i++)
-            count += !o->jobs[i]->gone && strcmp(o->jobs[i]->ns, o->marks[m].ns) == 0;
-        if (count > 0)
-            strbuf_addf(out, "flagger_canary_total{namespace=\"%s\"} %zu\n", o->marks[m].ns, count);
+        for (count = 1; i + count < o->jobs.count; count++) {
+            if (strcmp(o->jobs.items[i + count]->ns, ns) != 0)
+                break;
+        }
+        strbuf_addf(out, "flagger_canary_total{namespace=\"%s\"} %zu\n", ns, count);
     }
 }
 

@@ -91,6 +91,7 @@ bool tick_open(struct tick *t, struct job *j)
     t->arena = arena_new(8u << 20);
     if (t->canary == NULL || t->arena == NULL)
         return false;
+    world_depend(t, j->op->canaries, j->ns, j->name);
     if (!decode(t))
         return false;
     checksum_read(t->canary, t->checksum);
@@ -337,10 +338,25 @@ static bool is_at_rest(const struct status *s)
     return s->phase == PHASE_INITIALIZED || s->phase == PHASE_SUCCEEDED || s->phase == PHASE_FAILED;
 }
 
+/* Keep what the tick read, and nothing else. */
+static void settle(struct job *j, const struct tick *t)
+{
+    struct read *reads = realloc(j->reads, (t->read_count + 1) * sizeof(*reads));
+
+    job_forget_spec(j);
+    if (reads == NULL) {
+        j->quiet = false;
+        return;
+    }
+    if (t->read_count > 0)
+        memcpy(reads, t->reads, t->read_count * sizeof(*reads));
+    j->reads = reads;
+    j->read_count = t->read_count;
+}
+
 void job_tick(struct job *j, enum tick_kind kind)
 {
     const struct clock *clock = j->op->o.clock;
-    uint64_t mark = *mark_of(j->op, j->ns);
     bool command = j->has_command;
     uint32_t memory;
     struct tick t;
@@ -374,11 +390,10 @@ void job_tick(struct job *j, enum tick_kind kind)
         job_command_done(&t);
         j->has_command = false;
     }
-    j->quiet =
-        kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && is_at_rest(&j->rollout.stored);
-    j->quiet_mark = mark;
+    j->quiet = kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && !t.reads_lost &&
+               is_at_rest(&j->rollout.stored);
     if (j->quiet)
-        job_forget_spec(j);
+        settle(j, &t);
     j->op->ticks++;
     j->op->tick_seconds.count++;
     j->op->tick_seconds.sum += (double)(clock->mono_ms(clock->self) - t.began_ms) / 1000;

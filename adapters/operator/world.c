@@ -9,27 +9,60 @@
 /* ---- feeds -------------------------------------------------------------------------------------
  */
 
-uint64_t *mark_of(struct operator* o, const char *ns)
+static uint16_t place_of(const struct feed *f, const char *ns, const char *name)
 {
-    struct mark *marks;
+    uint64_t hash = f->seed;
 
-    for (size_t i = 0; i < o->mark_count; i++) {
-        if (strcmp(o->marks[i].ns, ns) == 0)
-            return &o->marks[i].changes;
-    }
-    if (o->mark_count == o->mark_cap) {
-        size_t cap = o->mark_cap ? o->mark_cap * 2 : 8;
+    for (const char *c = ns ? ns : ""; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    hash *= 1099511628211u;
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    return (uint16_t)((hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) % CHANGE_PLACES);
+}
 
-        marks = realloc(o->marks, cap * sizeof(*marks));
-        if (marks == NULL)
-            return &o->spare_mark;
-        o->marks = marks;
-        o->mark_cap = cap;
+void world_changed(struct feed *f, const struct kube_entry *entry)
+{
+    f->op->changes[place_of(f, entry->ns, entry->name)]++;
+}
+
+void world_depend(struct tick *t, const struct feed *f, const char *ns, const char *name)
+{
+    uint16_t place = place_of(f, ns, name);
+
+    for (size_t i = 0; i < t->read_count; i++) {
+        if (t->reads[i].place == place)
+            return;
     }
-    o->marks[o->mark_count] = (struct mark){strdup(ns), 0};
-    if (o->marks[o->mark_count].ns == NULL)
-        return &o->spare_mark;
-    return &o->marks[o->mark_count++].changes;
+    if (t->read_count == t->read_cap) {
+        size_t cap = t->read_cap ? t->read_cap * 2 : 16;
+        struct read *reads = arena_alloc(t->arena, cap * sizeof(*reads));
+
+        if (reads == NULL) {
+            t->reads_lost = true;
+            return;
+        }
+        if (t->read_count > 0)
+            memcpy(reads, t->reads, t->read_count * sizeof(*reads));
+        t->reads = reads;
+        t->read_cap = cap;
+    }
+    t->reads[t->read_count++] = (struct read){place, t->op->changes[place]};
+}
+
+bool job_is_settled(const struct job *j)
+{
+    for (size_t i = 0; i < j->read_count; i++) {
+        if (j->op->changes[j->reads[i].place] != j->reads[i].changes)
+            return false;
+    }
+    return true;
+}
+
+void world_rest(struct operator* o)
+{
+    for (struct feed *f = o->feeds; f; f = f->next)
+        kube_cache_cool(f->cache);
 }
 
 static void feed_heard(struct feed *f)
@@ -43,7 +76,7 @@ static void on_feed_change(void *ctx, enum watch_event type, const struct kube_e
     struct feed *f = ctx;
 
     (void)type;
-    ++*mark_of(f->op, entry->ns ? entry->ns : "");
+    world_changed(f, entry);
     feed_heard(f);
 }
 
@@ -110,6 +143,7 @@ feed_open(struct operator* o, const struct resource *r, bool metadata_only, cons
     f->client = is_mesh_resource(r) && o->o.mesh_kube ? o->o.mesh_kube : o->o.kube;
     f->metadata_only = metadata_only;
     f->ns = ns ? strdup(ns) : NULL;
+    f->seed = text_revision(r->plural) ^ text_revision(r->group);
     options = (struct kube_cache_options){
         .watch = {.resource = &f->kube,
                   .ns = r->cluster_scoped ? NULL
@@ -178,10 +212,8 @@ void feeds_trim(struct operator* o)
 {
     for (struct feed **at = &o->feeds; *at;) {
         struct feed *f = *at;
-        bool wanted = f->ns == NULL;
+        bool wanted = f->ns == NULL || jobs_any_in(&o->jobs, f->ns);
 
-        for (size_t i = 0; !wanted && i < o->job_count; i++)
-            wanted = strcmp(o->jobs[i]->ns, f->ns) == 0;
         if (!wanted && f->ended) {
             *at = f->next;
             kube_cache_free(f->cache);
@@ -279,8 +311,11 @@ int world_get(void *self, const struct resource *r, const char *ns, const char *
     *ret_object = NULL;
     if (f == NULL)
         return -ENOMEM;
-    if (t->fresh || config || !feed_is_usable(f))
+    if (t->fresh || config || !feed_is_usable(f)) {
+        t->reads_lost = true;
         return get_fresh(f, ns, name, ret_object, reterr_text);
+    }
+    world_depend(t, f, r->cluster_scoped ? "" : ns, name);
     *ret_object = kube_cache_read(f->cache, r->cluster_scoped ? "" : ns, name);
     if (*ret_object != NULL)
         return 0;
@@ -291,10 +326,19 @@ int world_get(void *self, const struct resource *r, const char *ns, const char *
 static struct config_memo *memo_of(struct operator* o, const char *key)
 {
     struct config_memo *memos;
+    size_t low = 0, high = o->memo_count;
+    char *copy;
 
-    for (size_t i = 0; i < o->memo_count; i++) {
-        if (strcmp(o->memos[i].key, key) == 0)
-            return &o->memos[i];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(o->memos[middle].key, key);
+
+        if (order == 0)
+            return &o->memos[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     if (o->memo_count == o->memo_cap) {
         size_t cap = o->memo_cap ? o->memo_cap * 2 : 8;
@@ -305,8 +349,13 @@ static struct config_memo *memo_of(struct operator* o, const char *key)
         o->memos = memos;
         o->memo_cap = cap;
     }
-    o->memos[o->memo_count] = (struct config_memo){.key = strdup(key)};
-    return o->memos[o->memo_count].key ? &o->memos[o->memo_count++] : NULL;
+    copy = strdup(key);
+    if (copy == NULL)
+        return NULL;
+    memmove(&o->memos[low + 1], &o->memos[low], (o->memo_count - low) * sizeof(*memos));
+    o->memo_count++;
+    o->memos[low] = (struct config_memo){.key = copy};
+    return &o->memos[low];
 }
 
 static int read_config(struct tick *t, const struct resource *r, const char *ns, const char *name,
@@ -338,6 +387,7 @@ int world_config(void *self, const struct resource *r, const char *ns, const cha
         json_free(object);
         return code;
     }
+    world_depend(t, f, ns, name);
     entry = kube_cache_get(f->cache, ns, name);
     if (entry == NULL) {
         resource_not_found(r, name, reterr_text);

@@ -635,6 +635,40 @@ START_TEST(a_canary_at_rest_costs_no_request)
 }
 END_TEST
 
+/* Ticks run within five minutes at rest, in which something may be deleted. */
+static unsigned long ticks_run_around(const char *deleted)
+{
+    const char *found;
+
+    if (deleted)
+        opworld_delete_later(&w, deleted, 150000);
+    run_for(300000);
+    found = strstr(strbuf_str(&w.metrics), "\ncoalmine_ticks_total ");
+    ck_assert_ptr_nonnull(found);
+    return strtoul(found + strlen("\ncoalmine_ticks_total "), NULL, 10);
+}
+
+START_TEST(only_what_a_canary_reads_wakes_it)
+{
+    unsigned long rest;
+
+    install("istio", CANARY_STEPS);
+    opworld_apply(&w,
+                  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: strange, namespace: test}\n"
+                  "---\n"
+                  "apiVersion: v1\nkind: Service\nmetadata: {name: strange, namespace: test}\n"
+                  "spec: {ports: [{port: 80}]}\n");
+    run_for(60000);
+    rest = ticks_run_around(NULL);
+    ck_assert_uint_ge(rest, 1); /* a new process looks once */
+    ck_assert_uint_lt(rest, 5);
+    ck_assert_uint_eq(ticks_run_around("/api/v1/namespaces/test/services/strange"), rest);
+    ck_assert_uint_eq(ticks_run_around("/api/v1/namespaces/test/configmaps/strange"), rest);
+    ck_assert_uint_gt(ticks_run_around("/api/v1/namespaces/test/services/podinfo-canary"), rest);
+    ck_assert(has("", "services", "podinfo-canary"));
+}
+END_TEST
+
 START_TEST(a_broken_canary_leaves_the_others_alone)
 {
     install("istio", CANARY_STEPS);
@@ -746,6 +780,7 @@ int main(void)
     tcase_add_loop_test(tc, a_judge_that_cannot_be_fed_never_stays_silent, 0,
                         sizeof(unfed) / sizeof(*unfed));
     tcase_add_test(tc, a_canary_at_rest_costs_no_request);
+    tcase_add_test(tc, only_what_a_canary_reads_wakes_it);
     tcase_add_test(tc, a_broken_canary_leaves_the_others_alone);
     tcase_add_test(tc, dry_run_changes_nothing);
     suite_add_tcase(suite, tc);
