@@ -39,6 +39,8 @@ void json_free(cJSON *v);
 cJSON *json_share(cJSON *v);
 /* Swap a share for a tree of one's own, to change it. Consumes `v`; NULL when memory is out. */
 cJSON *json_own(cJSON *v);
+/* Give blocks that this thread keeps for the next trees back to malloc. */
+void json_trim(void);
 /* Compact text, members in stored order, no HTML escapes; the caller frees it. */
 char *json_print(const cJSON *v);
 /* As json_print, with members sorted by key bytes at every level: one text for equal values. */

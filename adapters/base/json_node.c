@@ -23,9 +23,16 @@
 
 #if POOLED
 
-#define STEP 16u         /* sizes of blocks, their head included */
-#define CLASS_COUNT 9u   /* a node takes 72 bytes; longer texts are malloc's */
-#define CHUNK_BYTES 8192 /* cut into blocks; never given back */
+#define STEP 16u           /* sizes of blocks, their head included */
+#define CLASS_COUNT 9u     /* a node takes 72 bytes; longer texts are malloc's */
+#define CHUNK_BYTES 16384u /* cut into blocks; at an address that is a multiple of it */
+
+/* At the start of each chunk. */
+struct chunk {
+    struct chunk *next;
+    const struct pool *owner;
+    uint32_t cut, free; /* blocks; the latter while json_trim counts */
+};
 
 /* Before each block: its class, or CLASS_COUNT when it is malloc's. */
 union head {
@@ -35,7 +42,7 @@ union head {
 
 struct pool {
     union head *free[CLASS_COUNT];
-    char *chunk;
+    struct chunk *chunks; /* the first is the one that blocks are cut from */
     size_t chunk_left;
     bool registered;
 };
@@ -88,17 +95,68 @@ static union head *cut(struct pool *p, size_t class)
         }
     }
     if (p->chunk_left < size) {
-        char *chunk = malloc(CHUNK_BYTES);
+        struct chunk *chunk = aligned_alloc(CHUNK_BYTES, CHUNK_BYTES);
 
         if (chunk == NULL)
             return NULL;
-        p->chunk = chunk;
-        p->chunk_left = CHUNK_BYTES;
+        *chunk = (struct chunk){p->chunks, p, 0, 0};
+        p->chunks = chunk;
+        p->chunk_left = CHUNK_BYTES - (sizeof(*chunk) + STEP - 1) / STEP * STEP;
     }
-    block = (union head *)(void *)p->chunk;
-    p->chunk += size;
+    block = (union head *)(void *)((char *)p->chunks + CHUNK_BYTES - p->chunk_left);
     p->chunk_left -= size;
+    p->chunks->cut++;
     return block;
+}
+
+static struct chunk *chunk_of(union head *block)
+{
+    return (struct chunk *)(void *)((char *)block - ((uintptr_t)block & (CHUNK_BYTES - 1)));
+}
+
+/* All its blocks are in this thread's lists. */
+static bool is_idle(const struct pool *p, const struct chunk *c)
+{
+    return c->owner == p && c != p->chunks && c->free == c->cut;
+}
+
+static void count_free(struct pool *p)
+{
+    for (struct chunk *c = p->chunks; c; c = c->next)
+        c->free = 0;
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        for (union head *b = p->free[i]; b; b = b->next) {
+            if (chunk_of(b)->owner == p)
+                chunk_of(b)->free++;
+        }
+    }
+}
+
+void json_trim(void)
+{
+    struct pool *p = &pool;
+
+    count_free(p);
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        union head **at = &p->free[i];
+
+        while (*at) {
+            if (is_idle(p, chunk_of(*at)))
+                *at = (*at)->next;
+            else
+                at = &(*at)->next;
+        }
+    }
+    for (struct chunk **at = &p->chunks; *at;) {
+        struct chunk *c = *at;
+
+        if (is_idle(p, c)) {
+            *at = c->next;
+            free(c);
+        } else {
+            at = &c->next;
+        }
+    }
 }
 
 static void *block_new(size_t size)
@@ -150,6 +208,10 @@ static void *block_new(size_t size)
 static void block_free(void *memory)
 {
     free(memory);
+}
+
+void json_trim(void)
+{
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "adapters/base/arena.h"
+#include "adapters/base/json.h"
 #include "adapters/cli/profile.h"
 #include "adapters/cli/verbs.h"
 #include "adapters/http/loop.h"
@@ -142,6 +143,7 @@ static const char *identity_of(struct process *p)
 /* The first lists and rollouts need more than what comes after them. */
 static void give_memory_back(void)
 {
+    json_trim();
 #ifdef __GLIBC__
     (void)malloc_trim(0);
 #endif
@@ -453,7 +455,7 @@ static int serve(struct process *p)
 static int run(const struct args *args)
 {
     struct process p = {.args = args, .arena = arena_new(1u << 20)};
-    struct loop_options lo = {.live_max = 4096, .stack_bytes = 128u << 10, .connections_max = 32};
+    struct loop_options lo = {.live_max = 4096, .stack_bytes = 128u << 10, .connections_max = 96};
     int rc = EXIT_USAGE;
 
     if (args_has(args, "version")) {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Trees kept at most: those of the ticks under way, not those of a first list. */
-#define TREES_MAX 64u
+#define TREES_MAX 512u
 
 /* Has a text, a tree, or both; the tree while it is among the fresh ones. */
 struct item {

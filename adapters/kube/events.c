@@ -14,6 +14,7 @@
 #define SPAM_REFILL_MS_DEFAULT 300000
 #define QUEUE_MAX_DEFAULT 1000u
 #define REMEMBERED_MAX 1024u /* of each kind of memory; the one used longest ago goes */
+#define SLOTS 512u           /* a power of two */
 #define TRIES_MAX 12
 #define TRY_PAUSE_MS 10000
 #define GROUP_MEMBERS_MAX 64u
@@ -26,10 +27,22 @@ struct queued {
     int64_t at_ms;
 };
 
+/* What begins everything that is remembered under a key. */
+struct remembered {
+    uint64_t key;
+    struct remembered *newer, *older; /* by the time of use */
+    struct remembered *chain;         /* the next in its slot */
+};
+
+/* Things by key; the one used longest ago makes room. */
+struct memory {
+    struct remembered *newest, *oldest, *slots[SLOTS];
+    size_t count;
+};
+
 /* Messages of one object, type and reason, seen within the last ten minutes. */
 struct group {
-    struct group *next;
-    uint64_t key;
+    struct remembered head;
     int64_t last_ms;
     uint32_t count;
     uint64_t members[GROUP_MEMBERS_MAX]; /* hashes, oldest first */
@@ -37,16 +50,14 @@ struct group {
 
 /* An Event that exists on the server. */
 struct sent {
-    struct sent *next;
-    uint64_t key;
+    struct remembered head;
     char *name; /* NULL until the server has it */
     int64_t count, first_ms;
 };
 
 /* The spam filter of one object: tokens, as a clock of its own. */
 struct bucket {
-    struct bucket *next;
-    uint64_t key;
+    struct remembered head;
     int64_t full_at_ms; /* when all tokens will be back */
 };
 
@@ -56,9 +67,7 @@ struct events {
     struct event_options options;
     struct queued *first, *last;
     size_t pending;
-    struct group *groups;
-    struct sent *sent;
-    struct bucket *buckets;
+    struct memory groups, sent, buckets;
     struct event_counts counts;
     uint64_t serial;
     bool flushing;
@@ -110,6 +119,77 @@ struct events *events_new(struct kube_client *c, const struct event_options *opt
     return e;
 }
 
+/* ---- memory
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static struct remembered **place_of(struct memory *m, uint64_t key)
+{
+    struct remembered **at = &m->slots[key & (SLOTS - 1)];
+
+    while (*at && (*at)->key != key)
+        at = &(*at)->chain;
+    return at;
+}
+
+static void order_leave(struct memory *m, struct remembered *r)
+{
+    *(r->newer ? &r->newer->older : &m->newest) = r->older;
+    *(r->older ? &r->older->newer : &m->oldest) = r->newer;
+}
+
+static void order_enter(struct memory *m, struct remembered *r)
+{
+    r->newer = NULL;
+    r->older = m->newest;
+    *(m->newest ? &m->newest->newer : &m->oldest) = r;
+    m->newest = r;
+}
+
+static void forget(struct memory *m, struct remembered *r, void (*release)(void *))
+{
+    *place_of(m, r->key) = r->chain;
+    order_leave(m, r);
+    m->count--;
+    release(r);
+}
+
+static void forget_all(struct memory *m, void (*release)(void *))
+{
+    while (m->oldest)
+        forget(m, m->oldest, release);
+}
+
+/* What is remembered under `key`, else `size` bytes of zeros after their head. */
+static void *remember(struct memory *m, uint64_t key, size_t size, void (*release)(void *))
+{
+    struct remembered *r = *place_of(m, key);
+
+    if (r) {
+        order_leave(m, r);
+        order_enter(m, r);
+        return r;
+    }
+    if (m->count == REMEMBERED_MAX)
+        forget(m, m->oldest, release);
+    r = calloc(1, size);
+    if (!r)
+        return NULL;
+    r->key = key;
+    *place_of(m, key) = r;
+    order_enter(m, r);
+    m->count++;
+    return r;
+}
+
+static void sent_free(void *memory)
+{
+    struct sent *s = memory;
+
+    free(s->name);
+    free(s);
+}
+
 void events_free(struct events *e)
 {
     if (!e)
@@ -119,22 +199,9 @@ void events_free(struct events *e)
         e->first = q->next;
         free(q);
     }
-    while (e->groups) {
-        struct group *g = e->groups;
-        e->groups = g->next;
-        free(g);
-    }
-    while (e->sent) {
-        struct sent *s = e->sent;
-        e->sent = s->next;
-        free(s->name);
-        free(s);
-    }
-    while (e->buckets) {
-        struct bucket *b = e->buckets;
-        e->buckets = b->next;
-        free(b);
-    }
+    forget_all(&e->groups, free);
+    forget_all(&e->sent, sent_free);
+    forget_all(&e->buckets, free);
     free(e);
 }
 
@@ -220,83 +287,6 @@ static uint64_t object_key(const struct events *e, const struct queued *q)
     return hash(h, q->api_version);
 }
 
-static struct group *group_of(struct events *e, uint64_t key)
-{
-    struct group **at = &e->groups, *g;
-    size_t n = 0;
-
-    for (; *at && (*at)->key != key; at = &(*at)->next)
-        if (++n == REMEMBERED_MAX)
-            break;
-    g = *at;
-    if (g && g->key != key) { /* full: the last one is the one used longest ago */
-        *at = g->next;
-        free(g);
-        g = NULL;
-    } else if (g) {
-        *at = g->next;
-    }
-    if (!g)
-        g = calloc(1, sizeof *g);
-    if (!g)
-        return NULL;
-    g->key = key;
-    g->next = e->groups;
-    e->groups = g;
-    return g;
-}
-
-static struct sent *sent_of(struct events *e, uint64_t key)
-{
-    struct sent **at = &e->sent, *s;
-    size_t n = 0;
-
-    for (; *at && (*at)->key != key; at = &(*at)->next)
-        if (++n == REMEMBERED_MAX)
-            break;
-    s = *at;
-    if (s)
-        *at = s->next;
-    if (s && s->key != key) {
-        free(s->name);
-        free(s);
-        s = NULL;
-    }
-    if (!s)
-        s = calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
-    s->key = key;
-    s->next = e->sent;
-    e->sent = s;
-    return s;
-}
-
-static struct bucket *bucket_of(struct events *e, uint64_t key)
-{
-    struct bucket **at = &e->buckets, *b;
-    size_t n = 0;
-
-    for (; *at && (*at)->key != key; at = &(*at)->next)
-        if (++n == REMEMBERED_MAX)
-            break;
-    b = *at;
-    if (b)
-        *at = b->next;
-    if (b && b->key != key) {
-        free(b);
-        b = NULL;
-    }
-    if (!b)
-        b = calloc(1, sizeof *b);
-    if (!b)
-        return NULL;
-    b->key = key;
-    b->next = e->buckets;
-    e->buckets = b;
-    return b;
-}
-
 /* True when this message makes the group so large that it is sent as one shared event. */
 static bool join_group(struct events *e, struct group *g, uint64_t member, int64_t at_ms)
 {
@@ -325,7 +315,7 @@ static bool spam_allows(struct events *e, uint64_t object, int64_t at_ms)
 
     if (e->options.spam_burst == UINT32_MAX)
         return true;
-    b = bucket_of(e, object);
+    b = remember(&e->buckets, object, sizeof(*b), free);
     if (!b)
         return true;
     if (b->full_at_ms < at_ms)
@@ -347,7 +337,7 @@ static bool correlate(struct events *e, const struct queued *q, struct outgoing 
     uint64_t object = object_key(e, q);
     uint64_t group_key = hash(hash(object, q->warning ? "Warning" : "Normal"), reason_of(e, q));
     uint64_t event_key = hash(group_key, q->message);
-    struct group *g = group_of(e, group_key);
+    struct group *g = remember(&e->groups, group_key, sizeof(*g), free);
 
     memset(out, 0, sizeof *out);
     out->q = q;
@@ -355,7 +345,8 @@ static bool correlate(struct events *e, const struct queued *q, struct outgoing 
     if (out->combined)
         strbuf_adds(&out->message, "(combined from similar events): ");
     strbuf_adds(&out->message, q->message);
-    out->sent = sent_of(e, out->combined ? group_key : event_key);
+    out->sent =
+        remember(&e->sent, out->combined ? group_key : event_key, sizeof(*out->sent), sent_free);
     if (!out->sent || out->message.failed)
         return false;
     if (out->sent->count++ == 0)

@@ -123,6 +123,7 @@ START_TEST(trees_may_end_in_another_thread)
         ck_assert_int_eq(pthread_create(&thread, NULL, drop, v), 0);
         pthread_join(thread, NULL);
         json_free(copy);
+        json_trim();
     }
 }
 END_TEST
