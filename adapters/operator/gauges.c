@@ -7,6 +7,7 @@
 
 static const double bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
 #define BOUND_COUNT (sizeof(bounds) / sizeof(bounds[0]))
+_Static_assert(BOUND_COUNT == HISTOGRAM_BOUNDS, "see internal.h");
 
 struct series {
     char *family, *labels; /* `name="x",namespace="y"` */
@@ -165,19 +166,25 @@ void registry_add(struct registry *r, const char *family, const struct label *la
         s->value += value;
 }
 
+static size_t bucket_of(double seconds)
+{
+    size_t i = 0;
+
+    while (i < BOUND_COUNT && seconds > bounds[i])
+        i++;
+    return i;
+}
+
 void registry_observe(struct registry *r, const char *family, const struct label *labels,
                       size_t count, double seconds)
 {
     struct series *s = series_of(r, family, labels, count);
-    size_t i = 0;
 
     if (s != NULL && s->buckets == NULL)
         s->buckets = calloc(BOUND_COUNT + 1, sizeof(*s->buckets));
     if (s == NULL || s->buckets == NULL)
         return;
-    while (i < BOUND_COUNT && seconds > bounds[i])
-        i++;
-    s->buckets[i]++;
+    s->buckets[bucket_of(seconds)]++;
     s->value += seconds;
 }
 
@@ -211,6 +218,30 @@ static void add_number(struct strbuf *out, double value)
     text_init(&t, buffer, sizeof(buffer));
     text_add_float(&t, value);
     strbuf_adds(out, buffer);
+}
+
+void histogram_add(struct histogram *h, double seconds)
+{
+    h->buckets[bucket_of(seconds)]++;
+    h->sum += seconds;
+}
+
+void histogram_write(const struct histogram *h, const char *name, const char *help,
+                     struct strbuf *out)
+{
+    uint64_t total = 0;
+
+    strbuf_addf(out, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
+    for (size_t i = 0; i <= BOUND_COUNT; i++) {
+        total += h->buckets[i];
+        strbuf_addf(out, "%s_bucket{le=\"", name);
+        if (i < BOUND_COUNT)
+            add_number(out, bounds[i]);
+        else
+            strbuf_adds(out, "+Inf");
+        strbuf_addf(out, "\"} %llu\n", (unsigned long long)total);
+    }
+    strbuf_addf(out, "%s_sum %.3f\n%s_count %llu\n", name, h->sum, name, (unsigned long long)total);
 }
 
 static void write_histogram(const struct series *s, struct strbuf *out)

@@ -142,6 +142,15 @@ void registry_observe(struct registry *r, const char *family, const struct label
 void registry_forget(struct registry *r, const char *family, const struct label *labels,
                      size_t count);
 void registry_write(const struct registry *r, struct strbuf *out);
+/* A histogram without labels, over the same bounds. */
+enum { HISTOGRAM_BOUNDS = 11 };
+struct histogram {
+    uint64_t buckets[HISTOGRAM_BOUNDS + 1]; /* not cumulative */
+    double sum;
+};
+void histogram_add(struct histogram *h, double seconds);
+void histogram_write(const struct histogram *h, const char *name, const char *help,
+                     struct strbuf *out);
 
 /* ---- the operator -------------------------------------------------------------------------------
  */
@@ -172,7 +181,8 @@ struct operator
     struct series_time {
         uint64_t count;
         double sum;
-    } tick_seconds, queue_seconds;
+    } tick_seconds;
+    struct histogram tick_delay;
     uint64_t ticks, skipped_ticks;
     char *lease_identity;
     char **secrets; /* values read from Secrets, see secrets.c */

@@ -170,8 +170,7 @@ static void run_job(void *arg)
         if (!j->gone && j->finalize_ms <= now)
             finalize(j);
         if (!j->gone && tick_is_due(j, now)) {
-            o->queue_seconds.count++;
-            o->queue_seconds.sum += (double)(now - j->next_ms) / 1000;
+            histogram_add(&o->tick_delay, (double)(now - j->next_ms) / 1000);
             job_tick(j, TICK_ANALYSIS);
             move_on(j, now_ms(o));
         }
@@ -642,7 +641,8 @@ void operator_write_metrics(const struct operator* o, struct strbuf *out)
                 "coalmine_ticks_skipped_total %llu\n",
                 (unsigned long long)o->ticks, (unsigned long long)o->skipped_ticks);
     write_summary(out, "coalmine_tick_seconds", "Time spent in ticks", &o->tick_seconds);
-    write_summary(out, "coalmine_tick_queue_seconds", "How late ticks began", &o->queue_seconds);
+    histogram_write(&o->tick_delay, "coalmine_tick_delay_seconds",
+                    "How long after it was due a tick began", out);
     write_api(o, out);
     write_flight(o, out);
 }
