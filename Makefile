@@ -16,7 +16,7 @@ WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstr
           -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wswitch-enum \
           -Wdouble-promotion -Wnull-dereference -Wimplicit-fallthrough -Wdate-time
 WERROR  ?= $(if $(CI),-Werror)
-LDLIBS_ALL = -lyaml -lcjson -lsqlite3 -lcurl -lmicrohttpd -lcrypto -lpthread -lm
+LDLIBS_ALL = -lyaml -lcjson -lz -lsqlite3 -lcurl -lmicrohttpd -lcrypto -lpthread -lm
 
 # ---- engine/: pure. make check proves it (scripts/purity.sh) ------------------------------------------
 ENGINE_SRCS := \
@@ -315,6 +315,7 @@ HTTP_SRCS := \
 KUBE_SRCS := \
 	adapters/kube/cache.c \
 	adapters/kube/peek.c \
+	adapters/kube/squeeze.c \
 	adapters/kube/client.c \
 	adapters/kube/config.c \
 	adapters/kube/error.c \
@@ -441,7 +442,7 @@ FUZZ_TARGETS += \
 	tests/fuzz/fuzz_openmetrics.c \
 	tests/fuzz/fuzz_scenario.c \
 	tests/fuzz/fuzz_series.c
-BENCHES += bench/bench_scenario.c bench/bench_swarm.c
+BENCHES += bench/bench_scenario.c bench/bench_swarm.c bench/bench_operator.c
 
 # the reports of all scenarios, built four ways, are the same bytes
 .PHONY: same

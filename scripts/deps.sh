@@ -4,7 +4,7 @@
 set -eu
 packages() {
     case $1 in
-    build) echo gcc libc6-dev libyaml-dev libcjson-dev libcurl4-openssl-dev libsqlite3-dev libmicrohttpd-dev libssl-dev pkg-config ;;
+    build) echo gcc libc6-dev libyaml-dev libcjson-dev libcurl4-openssl-dev libsqlite3-dev libmicrohttpd-dev libssl-dev zlib1g-dev pkg-config ;;
     report) echo gnuplot-nox ;;
     check) echo check sqlite3 jq binutils gnuplot-nox prometheus zlib1g-dev ;;
     fuzz) echo clang libclang-rt-14-dev valgrind ;;

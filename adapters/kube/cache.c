@@ -5,15 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/kube/squeeze.h"
+
 /* Trees kept at most: those of the ticks under way, not those of a first list. */
 #define TREES_MAX 512u
 
-/* Has a text, a tree, or both; the tree while it is among the fresh ones. */
+/* A cache of so many entries squeezes the texts of those that nobody reads. */
+#define SQUEEZE_FROM 1000u
+
+/* Has a text, a squeezed one, or a tree; the tree while it is among the fresh ones. */
 struct item {
     struct kube_entry entry; /* its texts follow in the same block */
     uint64_t list;           /* the list that had it last */
     size_t bytes;
     char *text;
+    struct squeezed squeezed;
     cJSON *tree;
     bool touched;                 /* read since kube_cache_cool was called last */
     struct item *older, *fresher; /* among the trees */
@@ -28,6 +34,8 @@ struct kube_cache {
     size_t count, cap, bytes;
     struct item *oldest, *freshest; /* of those with trees, by the last time they were read */
     size_t tree_count;
+    char *model; /* what squeezed texts are told apart from: the first of them */
+    size_t model_len;
     uint64_t list;
     char *version; /* everything up to it has been seen */
     int64_t heard_ms;
@@ -117,25 +125,70 @@ static void tree_drop(struct kube_cache *c, struct item *i)
     i->tree = NULL;
 }
 
+static void count_bytes(struct kube_cache *c, struct item *i, size_t bytes)
+{
+    i->bytes += bytes;
+    c->bytes += bytes;
+}
+
+static bool item_squeeze(struct kube_cache *c, struct item *i, const char *text)
+{
+    size_t len = strlen(text);
+
+    if (c->count < SQUEEZE_FROM)
+        return false;
+    if (c->model == NULL) {
+        c->model = strdup(text);
+        if (c->model == NULL)
+            return false;
+        c->model_len = len;
+    }
+    if (!squeeze(text, len, c->model, c->model_len, &i->squeezed))
+        return false;
+    count_bytes(c, i, i->squeezed.size);
+    return true;
+}
+
 /* Keep the text alone. False when memory is out: then the tree stays. */
 static bool item_cool(struct kube_cache *c, struct item *i)
 {
-    if (i->text == NULL) {
+    if (i->text == NULL && i->squeezed.bytes == NULL) {
         char *text = json_print(i->tree);
         size_t size = text ? strlen(text) + 1 : 0;
-        /* as small as it is, not as the buffer grew */
-        char *fit = text ? realloc(text, size) : NULL;
+        char *fit;
 
-        if (fit == NULL) {
-            free(text);
+        if (text == NULL)
             return false;
+        if (item_squeeze(c, i, text)) {
+            free(text);
+        } else {
+            fit = realloc(text, size); /* as small as it is, not as the buffer grew */
+            i->text = fit ? fit : text;
+            count_bytes(c, i, size);
         }
-        i->text = fit;
-        i->bytes += size;
-        c->bytes += size;
     }
     tree_drop(c, i);
     return true;
+}
+
+/* A text of one's own, from what there is. */
+static char *item_text(const struct kube_cache *c, const struct item *i)
+{
+    if (i->text)
+        return strdup(i->text);
+    if (i->squeezed.bytes)
+        return unsqueeze(&i->squeezed, c->model, c->model_len);
+    return json_print(i->tree);
+}
+
+static cJSON *item_parse(const struct kube_cache *c, const struct item *i)
+{
+    char *text = i->text ? i->text : item_text(c, i);
+    cJSON *tree = text ? json_parse(text, strlen(text), NULL) : NULL;
+
+    if (text != i->text)
+        free(text);
+    return tree;
 }
 
 static void cool_oldest(struct kube_cache *c)
@@ -149,7 +202,7 @@ static cJSON *item_tree(struct kube_cache *c, struct item *i)
 {
     i->touched = true;
     if (i->tree == NULL) {
-        i->tree = json_parse(i->text, strlen(i->text), NULL);
+        i->tree = item_parse(c, i);
         if (i->tree == NULL)
             return NULL;
         tree_link(c, i);
@@ -178,6 +231,7 @@ static void item_free(struct kube_cache *c, struct item *i)
 {
     tree_drop(c, i);
     free(i->text);
+    free(i->squeezed.bytes);
     free(i);
 }
 
@@ -399,6 +453,7 @@ void kube_cache_free(struct kube_cache *c)
     for (i = 0; i < c->count; i++)
         item_free(c, c->items[i]);
     free(c->items);
+    free(c->model);
     free(c->version);
     free(c);
 }
@@ -466,11 +521,9 @@ const cJSON *kube_cache_look(struct kube_cache *c, const struct kube_entry *entr
     return item_tree(c, item_of(entry));
 }
 
-char *kube_cache_text(const struct kube_entry *entry)
+char *kube_cache_text(const struct kube_cache *c, const struct kube_entry *entry)
 {
-    const struct item *i = item_of(entry);
-
-    return i->text ? strdup(i->text) : json_print(i->tree);
+    return item_text(c, item_of(entry));
 }
 
 cJSON *kube_cache_read(struct kube_cache *c, const char *ns, const char *name)

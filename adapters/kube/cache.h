@@ -5,7 +5,8 @@
  * Entries are compact JSON text, after `keep` threw away what nobody reads (managedFields always
  * goes): a tenth of the memory of a tree. The trees of those that are being read or written are
  * kept too, and shared with the readers (json_share), so that an object is parsed once for each of
- * its versions. Entries are ordered by namespace and name, so iteration is the same every time.
+ * its versions; a large cache deflates the rest. Entries are ordered by namespace and name, so
+ * iteration is the same every time.
  *
  * A program that writes must not decide on a view older than its own writes. Two ways: hand the
  * answer of a write to kube_cache_observe, which stores it unless the watch has brought something
@@ -73,7 +74,7 @@ cJSON *kube_cache_read(struct kube_cache *cache, const char *ns, const char *nam
 /* The same, borrowed as the entry is. */
 const cJSON *kube_cache_look(struct kube_cache *cache, const struct kube_entry *entry);
 /* An entry as compact text, which the caller frees. NULL when memory is out. */
-char *kube_cache_text(const struct kube_entry *entry);
+char *kube_cache_text(const struct kube_cache *cache, const struct kube_entry *entry);
 /* Drop the trees that nobody read since the last call; the text of their entries stays. */
 void kube_cache_cool(struct kube_cache *cache);
 

@@ -52,6 +52,14 @@ static const char *find_bad_escape(struct arena *arena, const char *s, size_t le
     return NULL;
 }
 
+static void add_escaped(struct strbuf *b, char c)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char escaped[3] = {'%', hex[(unsigned char)c >> 4], hex[(unsigned char)c & 15]};
+
+    strbuf_add(b, escaped, sizeof(escaped));
+}
+
 void url_add_query_escaped(struct strbuf *b, const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -60,7 +68,7 @@ void url_add_query_escaped(struct strbuf *b, const char *s, size_t len)
         else if (s[i] == ' ')
             strbuf_addc(b, '+');
         else
-            strbuf_addf(b, "%%%02X", (unsigned char)s[i]);
+            add_escaped(b, s[i]);
     }
 }
 

@@ -361,8 +361,8 @@ static void secrets_are_watched_without_their_data(void)
         second = kube_cache_get(s.cache, NS, "s2");
     }
     first = kube_cache_get(s.cache, NS, "s1");
-    first_text = first ? kube_cache_text(first) : NULL;
-    second_text = second ? kube_cache_text(second) : NULL;
+    first_text = first ? kube_cache_text(s.cache, first) : NULL;
+    second_text = second ? kube_cache_text(s.cache, second) : NULL;
     check(first_text && second_text && !strstr(first_text, "\"data\"") &&
               !strstr(second_text, "\"data\"") && *second->resource_version &&
               strstr(second_text, "PartialObjectMetadata"),

@@ -75,8 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_order(whole);
     assert(kube_cache_count(whole) == kube_cache_count(cut));
     for (i = 0; i < kube_cache_count(whole); i++) {
-        char *a = kube_cache_text(kube_cache_at(whole, i)),
-             *b = kube_cache_text(kube_cache_at(cut, i));
+        char *a = kube_cache_text(whole, kube_cache_at(whole, i)),
+             *b = kube_cache_text(cut, kube_cache_at(cut, i));
 
         assert(a && b && strcmp(a, b) == 0);
         free(a);

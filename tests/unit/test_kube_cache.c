@@ -117,7 +117,7 @@ START_TEST(list_then_watch_keeps_the_cache_current)
     ck_assert_str_eq(kube_cache_at(cache, 1)->name, "c");
     ck_assert_ptr_null(kube_cache_at(cache, 2));
     e = kube_cache_get(cache, "t", "c");
-    text = kube_cache_text(e);
+    text = kube_cache_text(cache, e);
     ck_assert_ptr_nonnull(strstr(text, "\"status\":{\"n\":21}"));
     ck_assert_ptr_null(strstr(text, "spec"));
     free(text);
@@ -254,6 +254,49 @@ static void observe(const char *text)
     ck_assert_int_eq(kube_cache_observe(cache, o), 0);
     json_free(o);
 }
+
+/* A large cache squeezes what is not read, and gives it back as it was. */
+START_TEST(texts_that_nobody_reads_are_squeezed)
+{
+    enum { MANY = 1200 };
+    static const struct script_step none[1];
+    char text[400];
+    size_t plain = 0;
+
+    start(none, 0);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(
+            text, sizeof(text),
+            "{\"metadata\":{\"name\":\"c%04d\",\"namespace\":\"t\",\"resourceVersion\":\"%d\"},"
+            "\"status\":{\"n\":%d,\"text\":\"one of very many that look alike, but for a "
+            "number in each of them\",\"conditions\":[{\"type\":\"Ready\"}]}}",
+            i, i + 1, i * 7);
+        plain += strlen(text);
+        observe(text);
+    }
+    kube_cache_cool(cache);
+    kube_cache_cool(cache);
+    ck_assert_uint_eq(kube_cache_count(cache), MANY);
+    /* beside the entries themselves: a quarter of the texts, and the early ones whole */
+    /* an entry takes 150 to 190 bytes beside its text */
+    ck_assert_uint_lt(kube_cache_bytes(cache), MANY * 200 + plain / 2);
+    for (int i = 0; i < MANY; i++) {
+        char name[16], *kept;
+        const struct kube_entry *e;
+        cJSON *tree;
+
+        snprintf(name, sizeof(name), "c%04d", i);
+        e = kube_cache_get(cache, "t", name);
+        kept = kube_cache_text(cache, e);
+        tree = kube_cache_read(cache, "t", name);
+        ck_assert_int_eq(json_int(json_get(tree, "status"), "n", -1), i * 7);
+        ck_assert_ptr_nonnull(strstr(kept, "look alike"));
+        json_free(tree);
+        free(kept);
+    }
+    finish();
+}
+END_TEST
 
 static void changed(enum watch_event type, const char *text)
 {
@@ -426,6 +469,7 @@ int main(void)
     tcase_add_test(tc, list_then_watch_keeps_the_cache_current);
     tcase_add_test(tc, an_odd_object_does_not_hide_the_others);
     tcase_add_test(tc, a_forgotten_version_is_listed_again);
+    tcase_add_test(tc, texts_that_nobody_reads_are_squeezed);
     tcase_add_test(tc, failures_are_waited_out_with_growing_pauses);
     tcase_add_test(tc, pauses_are_jittered_and_bounded);
     tcase_add_test(tc, a_watch_that_ends_at_once_is_not_hammered);
