@@ -613,8 +613,9 @@ BENCH_BINS = $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCHES))
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS_ALL)
-bench: all $(BENCH_BINS)
+bench: all $(BENCH_BINS) $(BUILD)/cluster/world
 	@for program in $(BENCH_BINS); do $$program || exit 1; done
+	@BUILD=$(BUILD) bench/scale
 
 # One good and one bad release, and a picture of each. Packages are fetched in one go and the build is quiet.
 demo:

@@ -104,31 +104,31 @@ static bool next_member(struct cursor *c, bool first, struct slice *ret_name)
     return (first || take(c, ',')) && take_plain(c, ret_name) && take(c, ':');
 }
 
+/* A text that was not there before: of two members with one name it is for the parser to choose. */
+static bool take_once(struct cursor *c, char *out, size_t size)
+{
+    struct slice value;
+
+    return out[0] == '\0' && take_plain(c, &value) && value.len > 0 && keep(&value, out, size);
+}
+
 static bool peek_metadata(struct cursor *c, struct peek *p)
 {
-    struct slice name, value;
-    unsigned found = 0;
+    struct slice name;
+    bool good = take(c, '{');
 
-    p->ns[0] = '\0';
-    if (!take(c, '{'))
-        return false;
-    for (bool first = true; next_member(c, first, &name); first = false) {
-        if (is(&name, "name")) {
-            if (!take_plain(c, &value) || !keep(&value, p->name, sizeof(p->name)))
-                return false;
-            found |= 1;
-        } else if (is(&name, "resourceVersion")) {
-            if (!take_plain(c, &value) || !keep(&value, p->version, sizeof(p->version)))
-                return false;
-            found |= 2;
-        } else if (is(&name, "namespace")) {
-            if (!take_plain(c, &value) || !keep(&value, p->ns, sizeof(p->ns)))
-                return false;
-        } else if (!skip_value(c)) {
-            return false;
-        }
+    p->ns[0] = p->name[0] = p->version[0] = '\0';
+    for (bool first = true; good && next_member(c, first, &name); first = false) {
+        if (is(&name, "name"))
+            good = take_once(c, p->name, sizeof(p->name));
+        else if (is(&name, "resourceVersion"))
+            good = take_once(c, p->version, sizeof(p->version));
+        else if (is(&name, "namespace"))
+            good = take_once(c, p->ns, sizeof(p->ns));
+        else
+            good = skip_value(c);
     }
-    return found == 3 && take(c, '}') && p->name[0] && p->version[0];
+    return good && take(c, '}') && p->name[0] && p->version[0];
 }
 
 static bool peek_members(struct cursor *c, struct peek *p)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "adapters/kube/cache.h"
+#include "adapters/kube/peek.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,6 +54,25 @@ static void check_order(const struct kube_cache *cache)
     }
 }
 
+/* What is seen at a glance is what the parser reads. */
+static void check_peek(const char *line, size_t len)
+{
+    struct peek p;
+    cJSON *event;
+    const cJSON *metadata;
+
+    if (!peek_event(line, len, &p))
+        return;
+    event = json_parse(line, len, NULL);
+    metadata = json_at(event, "object", "metadata", NULL);
+    if (event) {
+        assert(strcmp(json_str_or(metadata, "name", ""), p.name) == 0);
+        assert(strcmp(json_str_or(metadata, "namespace", ""), p.ns) == 0);
+        assert(strcmp(json_str_or(metadata, "resourceVersion", ""), p.version) == 0);
+    }
+    json_free(event);
+}
+
 static int64_t no_time(void *self)
 {
     (void)self;
@@ -66,8 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct kube_client *client = kube_client_new(config, NULL, &clock, NULL);
     struct kube_cache_options o = {.watch = {.resource = &kube_pods}};
     struct kube_cache *whole = kube_cache_new(client, &o), *cut = kube_cache_new(client, &o);
+    const char *text = (const char *)data;
     size_t i;
 
+    check_peek(text, size);
     if (size > 0) {
         int r = feed(whole, data, size, size);
         assert(feed(cut, data, size, 1 + data[0] % 7) == r);
