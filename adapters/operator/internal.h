@@ -59,7 +59,7 @@ struct job {
     char *ns, *name;
     struct rollout rollout;
     struct arena *spec_arena; /* what is decoded lives there; NULL = nothing, as at rest */
-    struct canary decoded;
+    struct canary *decoded;
     int64_t decoded_generation; /* of this generation ... */
     revision_t decoded_uid;     /* ... of this Canary */
     uint64_t decoded_judges;    /* what its annotations said of judges */

@@ -67,15 +67,18 @@ static bool decode(struct tick *t)
         j->decoded_generation = generation;
         j->decoded_uid = uid;
         j->decoded_judges = judges;
-        if (j->spec_arena == NULL)
+        j->decoded = j->spec_arena ? arena_alloc(j->spec_arena, sizeof(*j->decoded)) : NULL;
+        if (j->decoded == NULL) {
+            job_forget_spec(j);
             return false;
-        if (!decode_anew(t, j->spec_arena, &j->decoded)) {
+        }
+        if (!decode_anew(t, j->spec_arena, j->decoded)) {
             j->decoded_generation = 0;
-            t->spec = &j->decoded.spec;
+            t->spec = &j->decoded->spec;
             return false;
         }
     }
-    t->spec = &j->decoded.spec;
+    t->spec = &j->decoded->spec;
     return true;
 }
 
