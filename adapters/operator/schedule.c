@@ -641,7 +641,7 @@ void operator_write_metrics(const struct operator* o, struct strbuf *out)
                 "coalmine_ticks_skipped_total %llu\n",
                 (unsigned long long)o->ticks, (unsigned long long)o->skipped_ticks);
     write_summary(out, "coalmine_tick_seconds", "Time spent in ticks", &o->tick_seconds);
-    histogram_write(&o->tick_delay, "coalmine_tick_delay_seconds",
+    histogram_write(&o->tick_delay, "coalmine_tick_queue_seconds",
                     "How long after it was due a tick began", out);
     write_api(o, out);
     write_flight(o, out);
