@@ -54,6 +54,8 @@ state() {
            status: (if .kind == "Canary" then .status | del(.lastTransitionTime, .conditions[]?.lastTransitionTime, .conditions[]?.lastUpdateTime) else null end)}]
         | tojson | gsub("\\b" + $ns + "\\b"; "NS") | gsub("http://127.0.0.1:[0-9]+"; "HOOKS") | fromjson' >"$1"
 }
+# The last words of a release follow its last status; the annotation says that they are still to come.
+settled() { ! kn get canaries -o jsonpath='{.items[*].metadata.annotations}' | grep -q redo; }
 applied() { get canary rollback-bad '{.status.lastAppliedSpec}'; }
 lines() { wc -l <"$dir/$ns.world"; }
 
@@ -70,8 +72,7 @@ for name in canary green rollback-bad; do phase_of 300 $name Initialized; done
 before=$(applied) from=$(($(lines) + 1))
 release app:2
 await 600 "the calm releases end" ended app:2 "$before"
-# the last words of a release follow its last status
-sleep 25
+await 120 "all is told" settled
 told "$from" "$dir/calm.told"
 [ "$(grep -c . "$dir/calm.told")" -gt 15 ] || fail "the world heard next to nothing"
 calm_hooks=$hooks calm_metrics=$PROMETHEUS
@@ -93,7 +94,7 @@ while [ "$count" -lt "$kills" ]; do
     version=$((version + 1)) before=$(applied) from=$(($(lines) + 1))
     release app:$version
     until ended app:$version "$before" || [ "$count" -ge "$kills" ]; do
-        draw 90
+        draw 45
         grep -c -m "$drawn" "\"username\":\"system:serviceaccount:$ns:kills\"" < <(exec timeout 30 tail -n 0 -f "$audit") >"$dir/calls" &
         watcher=$!
         sleep 0.1
@@ -104,7 +105,7 @@ while [ "$count" -lt "$kills" ]; do
     done
     life last
     await 600 "the releases of app:$version end" ended app:$version "$before"
-    sleep 25
+    await 120 "all is told" settled
     stop "$operator"
     told "$from" "$dir/kills.told"
     comm -23 "$dir/calm.told" "$dir/kills.told" >"$dir/lost"
@@ -117,7 +118,7 @@ ns=$calm hooks=$calm_hooks PROMETHEUS=$calm_metrics
 before=$(applied)
 release app:$version
 await 600 "the calm releases end" ended app:$version "$before"
-sleep 25
+await 120 "all is told" settled
 state "$dir/calm.state"
 diff "$dir/calm.state" "$dir/kills.state" >"$dir/differences" || fail "the end differs: $(head -n 40 "$dir/differences")"
 ok "$kills kills: status, routes and workloads end as where nobody was killed"
