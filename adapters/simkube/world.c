@@ -211,7 +211,7 @@ static int ask(struct client *c, const struct http_request *req, struct simkube_
     int64_t half = w->options.latency_ms / 2;
 
     translate(c, req, &request);
-    w->requests++;
+    request.number = ++w->requests;
     fate = simkube_draw_fate(k, &request);
     if (fate.kind == FATE_LATE_EFFECT && outlasts(req, fate.delay_ms)) {
         simkube_post_late(k, simkube_now(k) + fate.delay_ms, &request);

@@ -369,9 +369,11 @@ void simkube_call(struct simkube *k, int64_t now_ms, const struct simkube_reques
     c->req = req;
     c->r = ret_reply;
     k->actor = req->user ? req->user : "system:anonymous";
+    k->request_number = req->number;
     answer(c);
     k->actor = NULL;
     k->actor_subresource = NULL;
+    k->request_number = 0;
     free(c->text);
     free(c);
 }

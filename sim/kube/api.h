@@ -54,6 +54,7 @@ struct simkube_request {
     const char *content_type; /* NULL = JSON */
     const char *body;
     size_t body_len;
+    uint64_t number; /* told to observers with what the request changes; 0 = none */
 };
 
 struct simkube_reply {
@@ -119,6 +120,7 @@ struct simkube_write {
     const char *user; /* who: a request's user, or "system:…" for a controller */
     const char *group, *resource, *subresource; /* "apps", "deployments", "" or "status" */
     const char *namespace_name, *name;
+    uint64_t request;            /* the number its sender gave the request, 0 = none */
     const cJSON *before, *after; /* NULL when created, when deleted */
 };
 typedef void simkube_observer(void *ctx, const struct simkube_write *w);

@@ -80,7 +80,8 @@ struct simkube_fate simkube_draw_fate(struct simkube *k, const struct simkube_re
     const struct simkube_faults *f = &k->faults;
     uint64_t r, delay;
 
-    if (!k->has_faults || (f->user && strcmp(f->user, req->user ? req->user : "") != 0))
+    if (!k->has_faults || (f->last && (fate.number < f->first || fate.number > f->last)) ||
+        (f->user && strcmp(f->user, req->user ? req->user : "") != 0))
         return fate;
     r = sk_random_at(k, 0x1000 + f->seed, fate.number);
     delay = sk_random_at(k, 0x2000 + f->seed, fate.number);

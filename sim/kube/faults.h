@@ -26,6 +26,7 @@ struct simkube_faults {
     uint16_t stale_list;  /* a list answers an older state that is still in the history */
     uint16_t watch_break; /* a watch ends after 0..60 s */
     int64_t late_ms_max;  /* 0 = 120000 */
+    uint64_t first, last; /* only the requests with these numbers; last 0 = all */
     const char *user;     /* only this user's requests; NULL = everyone's (borrowed) */
 };
 

@@ -263,6 +263,7 @@ struct simkube {
     struct simkube_world world;
     const char *actor; /* who is writing */
     const char *actor_subresource;
+    uint64_t request_number; /* of the request being answered */
     uint64_t calls;
 };
 

@@ -645,6 +645,7 @@ static void tell_observers(struct simkube *k, const struct sk_event *e)
     w.sequence = e->rv;
     w.verb = verbs[e->change];
     w.user = k->actor ? k->actor : "";
+    w.request = k->request_number;
     w.group = e->after->kind->group;
     w.resource = e->after->kind->plural;
     w.subresource = k->actor_subresource ? k->actor_subresource : "";

@@ -151,9 +151,10 @@ int64_t simkube_next_at(const struct simkube *k)
     int64_t next = k->task_count ? k->tasks[0].at_ms : SIMKUBE_NEVER;
 
     for (const struct simkube_watch *w = k->watches; w; w = w->next) {
-        if (w->end_ms < next)
+        /* one that is due already waits for its reader, not for time */
+        if (w->end_ms < next && w->end_ms > k->now_ms)
             next = w->end_ms;
-        if (w->bookmarks && w->bookmark_ms < next)
+        if (w->bookmarks && w->bookmark_ms < next && w->bookmark_ms > k->now_ms)
             next = w->bookmark_ms;
     }
     return next;
