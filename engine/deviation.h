@@ -35,6 +35,8 @@
       "a weight that is not in stepWeights goes to the next greater one")                          \
     X(MIRROR_ONCE, "mirror-once", "Q14",                                                           \
       "a router that does not report mirroring does not stall the rollout")                        \
+    X(WAITING_WEIGHT, "waiting-weight", "Q19",                                                     \
+      "the status keeps the weight while a promotion waits for approval")                          \
     X(CONFIRM_PROMOTION_ONCE, "confirm-promotion-once", "Q22",                                     \
       "confirm-promotion is asked once per promotion")                                             \
     X(ALERT_ONCE, "alert-once", "Q26", "a rollback that has to be repeated alerts once")           \

@@ -5,6 +5,7 @@
  * instructions, and a compiler that sees the table and its gates together makes one function of
  * them all, without a call between.
  */
+#include "engine/plant.h"
 #include "engine/tick.h"
 
 #include "engine/gates_analysis.h"
@@ -272,7 +273,8 @@ void engine_answer(struct rollout *r, const struct spec *spec, const struct answ
     struct tick t = {r, spec, out, NULL, 0, NULL};
 
     clear_step(out);
-    if (r->ask_kind == ASK_NONE || answer->id != r->ask_id || r->gate >= GATE_COUNT)
+    if (r->ask_kind == ASK_NONE || (answer->id != r->ask_id && !PLANTED(NO_FENCE)) ||
+        r->gate >= GATE_COUNT)
         return; /* late or repeated: nothing changes */
     if (r->ask_kind == ASK_COOKIES) {
         cookies_answered(&t, (enum gate)r->gate, answer);

@@ -43,13 +43,15 @@ static bool keeps_counters(enum phase phase)
     return phase == PHASE_PROGRESSING || phase == PHASE_WAITING || phase == PHASE_PROMOTING;
 }
 
-static void apply_phase(struct status *status, const struct save *save, ms_t now_ms)
+static void apply_phase(struct status *status, const struct save *save, const struct spec *spec,
+                        ms_t now_ms)
 {
     enum phase phase = (enum phase)save->phase;
 
     status->phase = save->phase;
     if (!keeps_counters(phase)) {
-        status->canary_weight = 0;
+        if (phase != PHASE_WAITING_PROMOTION || !spec_deviates(spec, DEV_WAITING_WEIGHT))
+            status->canary_weight = 0;
         status->iterations = phase == PHASE_WAITING_PROMOTION ? save->iterations : 0;
     }
     if (phase == PHASE_INITIALIZED || phase == PHASE_SUCCEEDED)
@@ -74,7 +76,7 @@ void status_apply(struct status *status, const struct save *save, const struct s
         set_condition(status, (enum phase)save->phase, now_ms);
         break;
     case SAVE_PHASE:
-        apply_phase(status, save, now_ms);
+        apply_phase(status, save, spec, now_ms);
         break;
     case SAVE_FAILED_CHECKS:
         status->failed_checks = save->failed_checks;

@@ -205,6 +205,7 @@ struct tick {
     bool reads_lost; /* something was read that no watch tells of */
     bool fresh;      /* read past the caches: somebody else wrote meanwhile */
     bool wrote, spoke;
+    bool failed; /* an ask could not be performed: this tick tells nothing of the next */
     bool redo_written; /* the end of a rollout is announced; take it back when all is said */
     bool ended;        /* the end of a rollout was stored in this tick */
     char checksum[16];
@@ -245,6 +246,8 @@ int secret_value(struct tick *t, const char *ns, const char *name, cJSON **ret_s
                  struct strbuf *reterr_text);
 
 /* perform.c */
+/* The first look of a process at a Canary, into t->canary. 0, or negative when it cannot be read. */
+int look_once(struct tick *t);
 void perform(struct tick *t, const struct ask *ask, struct answer *answer);
 /* measure.c */
 /* One metric and whom to ask about it. */
@@ -278,7 +281,7 @@ void judges_recall(struct tick *t, struct rollout *rollout);
  * between the two. So the status before it is kept in the annotation until all is told; the next
  * process begins from there, and ends the rollout once more. False when there is nothing to repeat.
  */
-bool redo_read(const cJSON *canary, struct status *status, uint32_t *ret_memory);
+bool redo_undo(cJSON **canary, uint32_t *ret_memory);
 void redo_done(struct tick *t);
 void checksum_read(const cJSON *canary, char out[16]);
 int status_save(struct tick *t, const struct save *save, struct answer *answer);

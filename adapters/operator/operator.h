@@ -25,6 +25,7 @@
 #include "adapters/router/quirks.h"
 #include "adapters/workload/quirks.h"
 #include "engine/deviation.h"
+#include "engine/engine.h"
 
 enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARN, LEVEL_FAULT };
 
@@ -71,6 +72,9 @@ struct operator_options {
                      told */
     const char *version;
     struct flight *flight; /* every tick is recorded here; NULL = none is */
+    /* For the simulated cluster: is the answer of this ask given to the engine a second time? */
+    bool (*answers_twice)(void *ctx, enum ask_kind kind);
+    void *answers_ctx;
 };
 
 struct operator;

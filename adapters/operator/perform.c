@@ -7,6 +7,7 @@
 #include "adapters/operator/internal.h"
 #include "adapters/router/build.h"
 #include "adapters/router/service.h"
+#include "engine/plant.h"
 
 typedef void perform_one(struct tick *t, const struct ask *ask, struct answer *answer);
 typedef int build_one(struct tick *t, const struct ask *ask, struct router_result *ret_result);
@@ -40,7 +41,9 @@ static int keep_cookies(struct tick *t, const struct router_result *result)
     set_cookie(status, "previousSessionAffinityCookie", result->cookies.previous);
     set_cookie(status, "primarySessionAffinityCookie", result->cookies.primary);
     /* Saved before they are used: a crash must not lose anybody's session. */
-    return !spec_deviates(t->spec, DEV_COOKIES_FIRST) ? 0 : status_save_cookies(t, &t->text);
+    return !spec_deviates(t->spec, DEV_COOKIES_FIRST) || PLANTED(COOKIES_AFTER_USE)
+               ? 0
+               : status_save_cookies(t, &t->text);
 }
 
 static int write_once(struct tick *t, const struct ask *ask, build_one *build)
@@ -155,7 +158,7 @@ static int read_metadata(struct tick *t, struct router_result *ret_result)
  * not be in the first list yet, and a tick on an older phase would scale the pods of a running
  * rollout away.
  */
-static int look_once(struct tick *t)
+int look_once(struct tick *t)
 {
     if (t->job->looked)
         return 0;
@@ -173,6 +176,7 @@ static int look_once(struct tick *t)
 static void perform_load(struct tick *t, const struct ask *ask, struct answer *answer)
 {
     cJSON *canary = kube_cache_read(t->op->canaries->cache, t->job->ns, t->job->name);
+    uint32_t unused;
 
     (void)ask;
     if (canary == NULL) {
@@ -184,23 +188,15 @@ static void perform_load(struct tick *t, const struct ask *ask, struct answer *a
     json_free(t->latest);
     t->canary = canary;
     t->latest = NULL;
-    if (look_once(t) != 0) {
-        strbuf_addf(&t->text, "canary %s.%s could not be read", t->job->name, t->job->ns);
-        answer->outcome = OUTCOME_FAILED;
-        return;
-    }
     if (!cluster_has(t->op->o.cluster, CLUSTER_ADOPT_AT_REST) && status_adopt(t) == 0 &&
         t->latest) {
         json_free(t->canary);
         t->canary = t->latest;
         t->latest = NULL;
     }
+    if (t->job->redo && !t->ended)
+        (void)redo_undo(&t->canary, &unused);
     status_read(t->canary, &t->status);
-    if (t->job->redo && !t->ended) {
-        uint32_t unused;
-
-        (void)redo_read(t->canary, &t->status, &unused);
-    }
     checksum_read(t->canary, t->checksum);
     answer->status = &t->status;
 }
@@ -240,7 +236,7 @@ static void answer_readiness(struct tick *t, bool canary, struct answer *answer)
     strbuf_clear(&t->text);
     strbuf_adds(&t->text, strbuf_str(&readiness.text));
     answer->outcome = outcomes[readiness.state];
-    answer->no_pods = readiness.no_pods;
+    answer->no_pods = readiness.no_pods && !PLANTED(NO_SCALE_UP);
     strbuf_release(&readiness.text);
 }
 
@@ -304,8 +300,37 @@ static int build_routes(struct tick *t, const struct ask *ask, struct router_res
                                        : router_reconcile(&r.router, ret_result);
 }
 
+static int build_workload(struct tick *t, const struct ask *ask, struct router_result *ret_result);
+
+/* A bug on purpose: what comes after the routes is done before them. */
+static void plant_before_routes(struct tick *t, const struct ask *ask)
+{
+    struct answer unused = {0};
+
+    if (PLANTED(STATUS_BEFORE_ROUTES)) {
+        struct save save = {.op = SAVE_WEIGHT, .weight = ask->canary};
+
+        (void)status_save(t, &save, &unused);
+    }
+    if (PLANTED(SCALE_BEFORE_ROUTE) && ask->canary == 0) {
+        struct ask zero = {.kind = ASK_SCALE_ZERO};
+
+        perform_writes(t, &zero, &unused, build_workload);
+    }
+}
+
 static void perform_routes(struct tick *t, const struct ask *ask, struct answer *answer)
 {
+    struct ask more = *ask;
+
+    if (ask->kind == ASK_ROUTES_SET &&
+        (PLANTED(STATUS_BEFORE_ROUTES) || PLANTED(SCALE_BEFORE_ROUTE)))
+        plant_before_routes(t, ask);
+    if (PLANTED(WEIGHT_IS_TOO_HIGH) && ask->canary > 0 && ask->canary < 95) {
+        more.canary = (int16_t)(ask->canary + 5);
+        more.primary = (int16_t)(ask->primary - 5);
+        ask = &more;
+    }
     perform_writes(t, ask, answer, build_routes);
 }
 
@@ -394,7 +419,7 @@ static void perform_hook(struct tick *t, const struct ask *ask, struct answer *a
     tick_waits(t);
     hook_perform(&call, t->op->o.web, t->op->o.clock, t->arena, &got);
     tick_goes_on(t);
-    if (!got.ok) {
+    if (!got.ok && !(PLANTED(TIMEOUT_APPROVES) && got.status == 0)) {
         answer->outcome = OUTCOME_RETRY;
         strbuf_adds(&t->text, spec_deviates(t->spec, DEV_HOOK_ERROR_BODY)
                                   ? hook_full_text(t->arena, &got)
@@ -413,12 +438,50 @@ static void perform_metrics_open(struct tick *t, const struct ask *ask, struct a
 /* ---- effects -----------------------------------------------------------------------------------
  */
 
+/*
+ * Is the target still what this rollout analysed? It was when the tick began, but gates, checks and
+ * hooks take their time. Looked at after the primary was built: what is unchanged now was so then.
+ */
+static bool target_is_analysed(struct tick *t, const struct workload_request *q)
+{
+    const char *applied = json_text(json_get(t->canary, "status"), "lastAppliedSpec");
+    char hash[WORKLOAD_HASH_SIZE];
+    struct strbuf unused = STRBUF_INIT;
+    cJSON *configs = NULL;
+    bool same = true;
+
+    if (cluster_has(t->op->o.cluster, CLUSTER_PROMOTE_CHECKED) ||
+        !workload_revision_is_ours(applied) ||
+        (t->spec->target_kind != TARGET_DEPLOYMENT && t->spec->target_kind != TARGET_DAEMONSET))
+        return true;
+    if (workload_revision(q, hash, &unused) == 0)
+        same = strcmp(hash, applied) == 0;
+    if (same && t->spec->tracks_configs && workload_configs(q, &configs, &unused) == 0)
+        same = configs_revision(configs) == t->status.configs;
+    json_free(configs);
+    strbuf_release(&unused);
+    return same;
+}
+
+static int build_promotion(struct tick *t, struct requests *r, struct router_result *ret_result)
+{
+    int code = workload_promote(&r->workload, ret_result);
+
+    if (code != 0 || target_is_analysed(t, &r->workload))
+        return code;
+    router_result_release(ret_result);
+    memset(ret_result, 0, sizeof(*ret_result));
+    strbuf_addf(&ret_result->error, "%s.%s has changed since it was analysed", t->spec->target_name,
+                t->job->ns);
+    return ret_result->code = -ECANCELED;
+}
+
 static int build_workload(struct tick *t, const struct ask *ask, struct router_result *ret_result)
 {
     struct requests r;
 
     requests_init(t, &r);
-    return ask->kind == ASK_PROMOTE      ? workload_promote(&r.workload, ret_result)
+    return ask->kind == ASK_PROMOTE      ? build_promotion(t, &r, ret_result)
            : ask->kind == ASK_SCALE_UP   ? workload_scale_up(&r.workload, ret_result)
            : ask->kind == ASK_SCALE_ZERO ? workload_scale_zero(&r.workload, ret_result)
                                          : workload_revert(&r.workload, ret_result);
@@ -426,6 +489,12 @@ static int build_workload(struct tick *t, const struct ask *ask, struct router_r
 
 static void perform_workload(struct tick *t, const struct ask *ask, struct answer *answer)
 {
+    struct ask promote = {.kind = ASK_PROMOTE};
+
+    if (PLANTED(NO_SCALE_UP) && ask->kind == ASK_SCALE_UP)
+        return;
+    if (PLANTED(PROMOTE_UNCHECKED) && ask->kind == ASK_SCALE_UP)
+        perform_writes(t, &promote, answer, build_workload);
     perform_writes(t, ask, answer, build_workload);
 }
 
@@ -433,6 +502,19 @@ static void perform_save(struct tick *t, const struct ask *ask, struct answer *a
 {
     if (status_save(t, &ask->save, answer) != 0)
         answer->outcome = OUTCOME_RETRY;
+}
+
+/*
+ * A Canary may be deleted before its first installation is done: an object that is not there yet
+ * has nothing to be reverted.
+ */
+static int or_nothing(const struct tick *t, int code, struct router_result *result)
+{
+    if (code != -ENOENT || cluster_has(t->op->o.cluster, CLUSTER_MISSING_TARGET))
+        return code;
+    router_result_release(result);
+    memset(result, 0, sizeof(*result));
+    return 0;
 }
 
 static int build_service_finalize(struct tick *t, const struct ask *ask,
@@ -443,10 +525,10 @@ static int build_service_finalize(struct tick *t, const struct ask *ask,
 
     (void)ask;
     if (code != 0)
-        return code;
+        return or_nothing(t, code, ret_result);
     router_result_release(ret_result);
     requests_for_services(t, &r);
-    return service_finalize(&r.router, t->ports, ret_result);
+    return or_nothing(t, service_finalize(&r.router, t->ports, ret_result), ret_result);
 }
 
 static int build_router_finalize(struct tick *t, const struct ask *ask,
@@ -456,7 +538,7 @@ static int build_router_finalize(struct tick *t, const struct ask *ask,
 
     (void)ask;
     requests_init(t, &r);
-    return router_finalize(&r.router, ret_result);
+    return or_nothing(t, router_finalize(&r.router, ret_result), ret_result);
 }
 
 static void perform_revert_router(struct tick *t, const struct ask *ask, struct answer *answer)

@@ -8,6 +8,7 @@
 #include "adapters/router/build.h"
 #include "engine/checksum.h"
 #include "engine/num.h"
+#include "engine/plant.h"
 #include "engine/render.h"
 
 revision_t text_revision(const char *text)
@@ -288,6 +289,28 @@ static int sync_facts_read(struct tick *t, struct sync_facts *f)
     return code;
 }
 
+/*
+ * The end of the first installation records what the primary was made of, not what the target has
+ * become meanwhile: that is a new revision, and a rollout of it follows.
+ */
+static void take_installed(struct tick *t, struct sync_facts *f)
+{
+    char hash[WORKLOAD_HASH_SIZE];
+    struct router_world world;
+    struct workload_request q = request_of(t, &world);
+    cJSON *configs;
+
+    if (cluster_has(t->op->o.cluster, CLUSTER_MADE_OF) || workload_made_of(&q, hash, &configs) != 0)
+        return;
+    memcpy(f->applied, hash, sizeof(f->applied));
+    if (f->configs) {
+        json_free(f->configs);
+        f->configs = configs;
+    } else {
+        json_free(configs);
+    }
+}
+
 static void apply_texts(cJSON *s, const struct save *save, const struct spec *spec,
                         const struct sync_facts *f)
 {
@@ -364,18 +387,9 @@ static bool ends_rollout(const struct save *save)
             save->phase == PHASE_FAILED);
 }
 
-/* The annotation with what stands now, for redo_read. */
-static cJSON *redo_json(const struct tick *t, const struct save *save)
+/* The text of the annotation, with what the judges know; takes over `state`. */
+static cJSON *state_value(const struct tick *t, cJSON *state)
 {
-    const cJSON *s = json_get(newest(t), "status");
-    cJSON *state = build_object(
-        "v", build_int(1), "memory", build_int(save->memory), "redo",
-        build_object("to", build_str(phase_name((enum phase)save->phase)), "memory",
-                     build_int(memory_read(newest(t))), "phase", build_copy(json_get(s, "phase")),
-                     "failedChecks", build_copy(json_get(s, "failedChecks")), "canaryWeight",
-                     build_copy(json_get(s, "canaryWeight")), "iterations",
-                     build_copy(json_get(s, "iterations")), NULL),
-        NULL);
     cJSON *judges = judges_json(t), *value;
     char *text;
 
@@ -388,33 +402,60 @@ static cJSON *redo_json(const struct tick *t, const struct save *save)
     return value;
 }
 
+/* What the end of a rollout changes in a status. */
+static const char *const ended_members[] = {
+    "phase",           "failedChecks",     "canaryWeight",   "iterations",
+    "lastAppliedSpec", "lastPromotedSpec", "trackedConfigs", NULL};
+#define REDO_CONFIGS_MAX 3000 /* bytes; a longer list is not worth an annotation */
+
+/* The annotation with what stands now, for redo_undo. */
+static cJSON *redo_json(const struct tick *t, const struct save *save)
+{
+    const cJSON *s = json_get(newest(t), "status");
+    char *configs = json_print(json_get(s, "trackedConfigs"));
+    cJSON *redo = build_object("to", build_str(phase_name((enum phase)save->phase)), "memory",
+                               build_int(memory_read(newest(t))), NULL),
+          *state;
+
+    for (const char *const *m = ended_members; *m; m++)
+        build_set(redo, *m, build_copy(json_get(s, *m)));
+    if (configs && strlen(configs) > REDO_CONFIGS_MAX)
+        json_remove(redo, "trackedConfigs");
+    free(configs);
+    state = build_object("v", build_int(1), "memory", build_int(save->memory), "redo", redo, NULL);
+    return state_value(t, state);
+}
+
 static int redo_write(struct tick *t, const struct save *save, struct kube_error *reterr)
 {
     const char *phase = json_text(json_get(newest(t), "status"), "phase");
     int code;
 
     if (cluster_has(t->op->o.cluster, CLUSTER_TELL_THE_END) || t->redo_written ||
-        !ends_rollout(save) || strcmp(phase, phase_name((enum phase)save->phase)) == 0)
+        PLANTED(FORGET_END) || !ends_rollout(save) ||
+        strcmp(phase, phase_name((enum phase)save->phase)) == 0)
         return 0;
     code = annotations_write(t, STATE_ANNOTATION, redo_json(t, save), reterr);
     t->redo_written = code == 0;
     return code;
 }
 
-bool redo_read(const cJSON *canary, struct status *status, uint32_t *ret_memory)
+bool redo_undo(cJSON **canary, uint32_t *ret_memory)
 {
-    const char *text = json_str(json_at(canary, "metadata", "annotations", NULL), STATE_ANNOTATION);
-    cJSON *state = text ? json_parse(text, strlen(text), NULL) : NULL;
-    const cJSON *redo = json_get(state, "redo");
+    const char *text =
+        json_str(json_at(*canary, "metadata", "annotations", NULL), STATE_ANNOTATION);
+    cJSON *state = text ? json_parse(text, strlen(text), NULL) : NULL, *s;
+    const cJSON *redo = json_get(state, "redo"), *status = json_get(*canary, "status");
     bool found = redo != NULL;
 
-    if (found) {
+    if (found)
         *ret_memory = (uint32_t)json_int(redo, "memory", 0);
-        if (status->phase == phase_of(json_text(redo, "to"))) {
-            status->phase = phase_of(json_text(redo, "phase"));
-            status->failed_checks = small_int(redo, "failedChecks");
-            status->canary_weight = small_int(redo, "canaryWeight");
-            status->iterations = small_int(redo, "iterations");
+    if (found && strcmp(json_text(status, "phase"), json_text(redo, "to")) == 0) {
+        *canary = json_own(*canary);
+        s = build_child(*canary, "status");
+        for (const char *const *m = ended_members; *m; m++) {
+            if (json_get(redo, *m))
+                build_set(s, *m, build_copy(json_get(redo, *m)));
         }
     }
     json_free(state);
@@ -461,7 +502,11 @@ static cJSON *saved_object(struct tick *t, const struct save *save, const struct
 {
     cJSON *object = build_copy(newest(t)), *s = build_child(object, "status");
     struct status before, now;
+    uint32_t unused;
 
+    /* What is saved while an end is repeated belongs to the rollout before its end. */
+    if (t->job->redo && !t->ended && redo_undo(&object, &unused))
+        s = build_child(object, "status");
     status_read(object, &before);
     now = before;
     status_apply(&now, save, t->spec, text_revision(f->applied), configs_revision(f->configs),
@@ -512,6 +557,8 @@ int status_save(struct tick *t, const struct save *save, struct answer *answer)
         json_free(f.configs);
         return code;
     }
+    if (save->op == SAVE_SYNC && save->phase == PHASE_INITIALIZED)
+        take_installed(t, &f);
     for (int attempt = 1;; attempt++) {
         int64_t pause = kube_retry_pause_ms(KUBE_RETRY_BACKOFF, attempt,
                                             clock->random ? clock->random(clock->self) : 0);

@@ -309,6 +309,18 @@ static void take_command(struct tick *t)
     json_free(command);
 }
 
+/* An answer that comes a second time: its ask is over, so the engine asks nothing. */
+static void repeat_answer(struct tick *t, const struct answer *answer, struct step *step)
+{
+    struct step *again = arena_alloc(t->arena, sizeof(*again));
+
+    if (again == NULL)
+        return;
+    engine_answer(&t->job->rollout, t->spec, answer, again);
+    if (again->ask.kind != ASK_NONE)
+        *step = *again;
+}
+
 static void run_steps(struct tick *t, enum tick_kind kind)
 {
     const struct clock *clock = t->op->o.clock;
@@ -330,7 +342,12 @@ static void run_steps(struct tick *t, enum tick_kind kind)
             break; /* cancelled: the next process goes on from what is stored */
         perform(t, &ask, &answer);
         record_answered(t, &answer);
+        if (answer.outcome != OUTCOME_OK)
+            t->failed = true;
         engine_answer(r, t->spec, &answer, step);
+        if (t->op->o.answers_twice &&
+            t->op->o.answers_twice(t->op->o.answers_ctx, (enum ask_kind)ask.kind))
+            repeat_answer(t, &answer, step);
     }
     record_answered(t, NULL);
     record_end(t, step->ask.kind == ASK_DONE);
@@ -370,13 +387,18 @@ void job_tick(struct job *j, enum tick_kind kind)
         tick_close(&t);
         return;
     }
+    if (look_once(&t) != 0) {
+        op_log(j->op, LEVEL_FAULT, HERE, NULL, "Canary %s.%s could not be read", j->name, j->ns);
+        j->quiet = false;
+        tick_close(&t);
+        return;
+    }
     if (!j->loaded) {
-        status_read(t.canary, &t.status);
         memory =
             cluster_has(j->op->o.cluster, CLUSTER_STATE_ANNOTATION) ? 0 : memory_read(t.canary);
-        if (!cluster_has(j->op->o.cluster, CLUSTER_TELL_THE_END) &&
-            redo_read(t.canary, &t.status, &memory))
+        if (!cluster_has(j->op->o.cluster, CLUSTER_TELL_THE_END) && redo_undo(&t.canary, &memory))
             j->redo = true;
+        status_read(t.canary, &t.status);
         rollout_load(&j->rollout, &t.status, memory);
         if (!cluster_has(j->op->o.cluster, CLUSTER_STATE_ANNOTATION))
             judges_recall(&t, &j->rollout);
@@ -388,13 +410,16 @@ void job_tick(struct job *j, enum tick_kind kind)
     if ((t.redo_written || j->redo) && t.ended && !task_is_cancelled(j->op->o.tasks)) {
         redo_done(&t);
         j->redo = false;
+    } else if (t.redo_written && !t.ended) {
+        j->redo =
+            true; /* the end may be stored all the same, its answer lost: it is still to tell */
     }
     if (command) {
         job_command_done(&t);
         j->has_command = false;
     }
-    j->quiet = kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && !t.reads_lost &&
-               is_at_rest(&j->rollout.stored);
+    j->quiet = kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && !t.failed &&
+               !t.reads_lost && is_at_rest(&j->rollout.stored);
     if (j->quiet)
         settle(j, &t);
     j->op->ticks++;

@@ -5,6 +5,7 @@
 
 #include "adapters/operator/internal.h"
 #include "adapters/router/resources.h"
+#include "engine/plant.h"
 
 /* ---- feeds -------------------------------------------------------------------------------------
  */
@@ -457,6 +458,8 @@ int world_write(void *self, const struct router_write *w, struct strbuf *reterr_
     if (f == NULL)
         return -ENOMEM;
     t->wrote = true;
+    if (PLANTED(NO_VERSION))
+        json_remove(json_get(w->object, "metadata"), "resourceVersion");
     code = send(f, w, &object, &error);
     if (code == 0) {
         if (object != NULL && !f->metadata_only && !t->op->o.dry_run)
@@ -464,6 +467,8 @@ int world_write(void *self, const struct router_write *w, struct strbuf *reterr_
         json_free(object);
         return 0;
     }
+    if (PLANTED(CONFLICT_IS_SUCCESS) && error.reason == KUBE_CONFLICT)
+        return 0;
     strbuf_adds(reterr_text, error.message);
     return error.reason == KUBE_CONFLICT || error.reason == KUBE_ALREADY_EXISTS ? -EAGAIN : code;
 }

@@ -69,6 +69,8 @@ int pods_scale_zero(struct plan *p);
 int pods_revert(struct plan *p);
 /* The part of a target that makes a revision of it, the caller's. */
 cJSON *pods_revision_of(const struct plan *p, const cJSON *target);
+/* The text for status.lastAppliedSpec of a Deployment or DaemonSet. */
+void pods_revision_hash(const struct plan *p, const cJSON *target, char out[WORKLOAD_HASH_SIZE]);
 #define SCALE_TO_ZERO_KEY "flagger.app/scale-to-zero"
 
 /* ---- service.c, knative.c ---- */

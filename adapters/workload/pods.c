@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/workload/plan.h"
+#include "engine/plant.h"
 
 /* The members of the spec that the primary takes over as they are. */
 static const char *const *copied_members(const struct plan *p)
@@ -178,6 +179,23 @@ static void drop_own_annotations(const struct plan *p, cJSON *annotations)
     json_remove(annotations, "deprecated.daemonset.template.generation");
 }
 
+/* A release may come while the primary starts: it is this revision that was installed. */
+static cJSON *made_of(const struct plan *p, const cJSON *target, const cJSON *refs)
+{
+    char hash[WORKLOAD_HASH_SIZE], *text;
+    cJSON *value, *out;
+
+    pods_revision_hash(p, target, hash);
+    value = build_object("revision", build_str(hash), "configs", build_copy(refs), NULL);
+    text = json_print_sorted(value);
+    if (text == NULL)
+        abort();
+    out = build_str(text);
+    free(text);
+    json_free(value);
+    return out;
+}
+
 static cJSON *primary_object(const struct plan *p, const cJSON *target, const cJSON *refs)
 {
     const cJSON *metadata = json_get(target, "metadata"), *spec = json_get(target, "spec");
@@ -200,13 +218,15 @@ static cJSON *primary_object(const struct plan *p, const cJSON *target, const cJ
                            NULL));
     build_set(new_spec, "template", primary_template(p, target, refs, true));
     drop_own_annotations(p, annotations);
+    if (!cluster_has(p->o->quirks, CLUSTER_MADE_OF))
+        build_set(annotations, MADE_OF_ANNOTATION, made_of(p, target, refs));
     if (json_is_empty(annotations)) {
         json_free(annotations);
         annotations = NULL;
     }
     metadata = build_object("name", build_str(p->primary), "namespace", build_str(p->ns), "labels",
                             primary_labels(p, kept), "annotations", annotations, "ownerReferences",
-                            owner_references(p->q->canary), NULL);
+                            PLANTED(NO_OWNER) ? NULL : owner_references(p->q->canary), NULL);
     json_free(kept);
     return build_object("apiVersion", build_str("apps/v1"), "kind", build_str(r->kind), "metadata",
                         metadata, "spec", new_spec, NULL);

@@ -54,6 +54,11 @@
       "they end the tick")                                                                         \
     X(MISSING_TARGET, "missing-target", "a Canary whose target is gone cannot be deleted",         \
       "nothing is left to revert, and it goes")                                                    \
+    X(MADE_OF, "made-of", "a release during the first installation is recorded as promoted",       \
+      "what the primary was made of is recorded, and the release is rolled out")                   \
+    X(PROMOTE_CHECKED, "promote-checked",                                                          \
+      "a release that comes during the tick that promotes is promoted unchecked",                  \
+      "what was analysed is promoted, or nothing")                                                 \
     X(REVERT_TO_ONE, "revert-to-one", "a primary at 0 replicas leaves the target at 0",            \
       "the target gets at least one")                                                              \
     X(REVISION_FIRST, "revision-first", "an empty Knative revision is pinned",                     \

@@ -126,6 +126,14 @@ static void hash_json(const cJSON *v, char out[WORKLOAD_HASH_SIZE])
     free(text);
 }
 
+void pods_revision_hash(const struct plan *p, const cJSON *target, char out[WORKLOAD_HASH_SIZE])
+{
+    cJSON *part = pods_revision_of(p, target);
+
+    hash_json(part, out);
+    json_free(part);
+}
+
 static void hash_knative(const cJSON *service, char out[WORKLOAD_HASH_SIZE])
 {
     const char *latest = json_text(json_get(service, "status"), "latestCreatedRevisionName");
@@ -139,7 +147,7 @@ int workload_revision(const struct workload_request *q, char ret_hash[WORKLOAD_H
 {
     struct router_result unused;
     const struct resource *r;
-    cJSON *target = NULL, *part;
+    cJSON *target = NULL;
     struct plan p;
     int code;
 
@@ -159,9 +167,7 @@ int workload_revision(const struct workload_request *q, char ret_hash[WORKLOAD_H
     } else if (p.kind == KIND_SERVICE) {
         hash_json(json_get(target, "spec"), ret_hash);
     } else {
-        part = pods_revision_of(&p, target);
-        hash_json(part, ret_hash);
-        json_free(part);
+        pods_revision_hash(&p, target, ret_hash);
     }
     json_free(target);
     (void)plan_end(&p);
@@ -192,5 +198,36 @@ int workload_configs(const struct workload_request *q, cJSON **ret_configs,
     json_free(target);
     (void)plan_end(&p);
     router_result_release(&result);
+    return code;
+}
+
+int workload_made_of(const struct workload_request *q, char ret_hash[WORKLOAD_HASH_SIZE],
+                     cJSON **ret_configs)
+{
+    struct router_result unused;
+    cJSON *primary = NULL, *made_of = NULL;
+    const char *text, *revision;
+    struct plan p;
+    int code = -ENOENT;
+
+    *ret_configs = NULL;
+    plan_begin(&p, q, &unused);
+    if (p.kind == KIND_DEPLOYMENT || p.kind == KIND_DAEMONSET)
+        code = plan_get(&p, plan_pods_resource(&p), p.primary, &primary);
+    text = json_text(json_at(primary, "metadata", "annotations", NULL), MADE_OF_ANNOTATION);
+    made_of = json_parse(text, strlen(text), NULL);
+    revision = json_text(made_of, "revision");
+    if (code == 0 &&
+        (!workload_revision_is_ours(revision) || strlen(revision) >= WORKLOAD_HASH_SIZE))
+        code = -ENOENT;
+    if (code == 0) {
+        snprintf(ret_hash, WORKLOAD_HASH_SIZE, "%s", revision);
+        if (json_get(made_of, "configs"))
+            *ret_configs = build_copy(json_get(made_of, "configs"));
+    }
+    json_free(made_of);
+    json_free(primary);
+    (void)plan_end(&p);
+    router_result_release(&unused);
     return code;
 }

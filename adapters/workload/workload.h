@@ -101,6 +101,15 @@ bool workload_revision_is_ours(const char *hash);
 int workload_configs(const struct workload_request *q, cJSON **ret_configs,
                      struct strbuf *reterr_text);
 
+/*
+ * What the primary was made of, as the two functions above found it at that moment: its annotation
+ * says so. The target may have moved on since. -ENOENT when it does not say: another program made
+ * it, or it is a copy of a Service.
+ */
+int workload_made_of(const struct workload_request *q, char ret_hash[WORKLOAD_HASH_SIZE],
+                     cJSON **ret_configs);
+#define MADE_OF_ANNOTATION "coalmine.dev/made-of"
+
 /* ---- the autoscaler; all do nothing without one ------------------------------------------------
  */
 int scaler_reconcile(const struct workload_request *q, bool init, struct router_result *ret_result);

@@ -214,6 +214,8 @@ static int web_perform(void *self, const struct http_request *req,
         hear_hook(w, req);
         if (w->hook_ms > 0 && (w->slow_hook == NULL || strstr(req->url, w->slow_hook)))
             task_sleep(w->tasks, w->hook_ms);
+        if (w->on_hook)
+            w->on_hook(w);
         return http_response_fill(ret_response, w->hooks_allow ? 200 : 403, NULL, 0, "no", 2);
     }
     strbuf_addf(&w->queries, "%s\n", req->url);

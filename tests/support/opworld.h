@@ -30,6 +30,8 @@ struct opworld {
     size_t sample_count;
     double counts[2]
                  [2]; /* [canary, primary][requests, errors]: what a query of increases answers */
+    void (*on_hook)(struct opworld *w); /* what happens while a hook is asked; NULL = nothing */
+    int hook_calls;                     /* for on_hook */
     struct strbuf queries; /* "path?query\n" of each metric query */
     bool hooks_allow;      /* what every hook answers ... */
     int64_t hook_ms;       /* ... and how long it takes, ... */

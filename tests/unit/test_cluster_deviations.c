@@ -485,15 +485,54 @@ START_TEST(forget_series)
 }
 END_TEST
 
+START_TEST(made_of)
+{
+    choose(_i, CLUSTER_MADE_OF);
+    install("");
+    while (simkube_get(w.k, "apps", "deployments", "test", "podinfo-primary") == NULL)
+        run_for(500);
+    release();
+    run_for(200000);
+    ck_assert_str_eq(opworld_status(&w, "podinfo", "phase"), _i == 0 ? "Succeeded" : "Initialized");
+    ck_assert_int_eq(said("New revision detected!"), _i == 0);
+}
+END_TEST
+
+static void release_again(struct opworld *world)
+{
+    if (++world->hook_calls != 3)
+        return; /* not yet the tick that promotes */
+    opworld_patch(world, "/apis/apps/v1/namespaces/test/deployments/podinfo",
+                  "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"podinfo\","
+                  "\"image\":\"podinfo:3\"}]}}}}");
+    task_sleep(world->tasks, 100); /* the operator hears of it while the hook is asked */
+}
+
+START_TEST(promote_checked)
+{
+    choose(_i, CLUSTER_PROMOTE_CHECKED);
+    install("    webhooks: [{name: gate, type: rollout, url: \"http://hook/\"}]\n");
+    run_for(30000);
+    release();
+    w.on_hook = release_again;
+    run_for(200000);
+    ck_assert_str_eq(opworld_status(&w, "podinfo", "phase"), "Succeeded");
+    ck_assert_int_eq(said("podinfo.test has changed since it was analysed"), _i == 0);
+    ck_assert_int_eq(said("Restarting analysis for podinfo.test"), _i == 0);
+}
+END_TEST
+
 /* ---- all of them -------------------------------------------------------------------------------
  */
 
 /* In the order in which main() adds them. */
 static const enum cluster_quirk lived[] = {
-    CLUSTER_REFUSAL_EVENT,   CLUSTER_FIRST_TICK_AT_ONCE, CLUSTER_STATE_ANNOTATION,
-    CLUSTER_TELL_THE_END,    CLUSTER_ADOPT_AT_REST,      CLUSTER_OWN_NAMESPACE,
-    CLUSTER_SERVICE_QUERIES, CLUSTER_REFUSE_BAD_QUERY,   CLUSTER_HIDE_CHAT_URL,
-    CLUSTER_FORGET_SERIES,
+    CLUSTER_REFUSAL_EVENT,    CLUSTER_FIRST_TICK_AT_ONCE,
+    CLUSTER_STATE_ANNOTATION, CLUSTER_TELL_THE_END,
+    CLUSTER_ADOPT_AT_REST,    CLUSTER_OWN_NAMESPACE,
+    CLUSTER_SERVICE_QUERIES,  CLUSTER_REFUSE_BAD_QUERY,
+    CLUSTER_HIDE_CHAT_URL,    CLUSTER_FORGET_SERIES,
+    CLUSTER_MADE_OF,          CLUSTER_PROMOTE_CHECKED,
 };
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -542,8 +581,9 @@ int main(void)
     Suite *suite = suite_create("cluster deviations");
     TCase *builders = tcase_create("builders"), *lives = tcase_create("lives");
     const TTest *const tests[] = {
-        refusal_event, first_tick_at_once, state_annotation, tell_the_end,  adopt_at_rest,
-        own_namespace, service_queries,    refuse_bad_query, hide_chat_url, forget_series};
+        refusal_event, first_tick_at_once, state_annotation, tell_the_end,
+        adopt_at_rest, own_namespace,      service_queries,  refuse_bad_query,
+        hide_chat_url, forget_series,      made_of,          promote_checked};
     SRunner *runner;
     int failed;
 

@@ -129,6 +129,48 @@ START_TEST(first_install_ends_initialized)
 }
 END_TEST
 
+/* The primary exists, and is not ready yet. */
+static void run_into_the_installation(void)
+{
+    while (!has("apps", "deployments", "podinfo-primary")) {
+        ck_assert_int_lt(w.now_ms, 60000);
+        run_for(500);
+    }
+    ck_assert_str_eq(phase(), "Initializing");
+}
+
+START_TEST(a_release_during_the_first_installation_is_rolled_out)
+{
+    install("istio", CANARY_STEPS);
+    run_into_the_installation();
+    if (_i == 0)
+        release("podinfo:2");
+    else
+        opworld_patch(&w, "/api/v1/namespaces/test/configmaps/settings",
+                      "{\"data\":{\"color\":\"blue\"}}");
+    run_for(250000);
+    ck_assert(said("Initialization done! podinfo.test"));
+    ck_assert(said("Advance podinfo.test canary weight 40"));
+    ck_assert_str_eq(phase(), "Succeeded");
+    ck_assert_str_eq(image_of("podinfo-primary"), _i == 0 ? "podinfo:2" : "podinfo:1");
+}
+END_TEST
+
+START_TEST(as_flagger_a_release_during_the_first_installation_is_lost)
+{
+    w.options.deviations = PROFILE_FLAGGER_1_44;
+    w.options.cluster = CLUSTER_QUIRKS_FLAGGER;
+    install("istio", CANARY_STEPS);
+    run_for(11000); /* its first tick comes after ten seconds */
+    ck_assert(has("apps", "deployments", "podinfo-primary"));
+    ck_assert_str_eq(phase(), "Initializing");
+    release("podinfo:2");
+    run_for(250000);
+    ck_assert_str_eq(phase(), "Initialized");
+    ck_assert_str_eq(image_of("podinfo-primary"), "podinfo:1");
+}
+END_TEST
+
 START_TEST(a_canary_walks_its_steps_and_is_promoted)
 {
     install("istio", CANARY_STEPS);
@@ -760,6 +802,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, first_install_ends_initialized);
+    tcase_add_loop_test(tc, a_release_during_the_first_installation_is_rolled_out, 0, 2);
+    tcase_add_test(tc, as_flagger_a_release_during_the_first_installation_is_lost);
     tcase_add_test(tc, a_canary_walks_its_steps_and_is_promoted);
     tcase_add_test(tc, bad_metrics_roll_back);
     tcase_add_loop_test(tc, blue_green_and_ab_are_promoted, 0, 2);
