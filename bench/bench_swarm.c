@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "adapters/swarm/swarm.h"
 #include "bench/figure.h"
@@ -21,10 +22,12 @@ static double lives_per_s(struct simkube *from, bool calm)
 
         swarm_plan_draw(&plan, seed);
         if (calm) {
-            plan.faults = (struct simkube_faults){.late_ms_max = 1000};
-            plan.crashes = plan.edits = 0;
-            plan.releases = plan.operators = 1;
-            plan.faulty_ms = 1;
+            for (size_t i = 0; i < swarm_field_count; i++) {
+                if (strcmp(swarm_fields[i].group, "canary") != 0)
+                    *swarm_field_of(&plan, &swarm_fields[i]) = swarm_fields[i].calm;
+            }
+            plan.act_count = plan.end_count = 0;
+            swarm_plan_add(&plan, 60000, seed % 3 ? ACT_RELEASE : ACT_BAD_RELEASE, 0);
         }
         if (swarm_live(from, &plan, NULL, NULL, &r) != 0) {
             fputs("bench_swarm: out of memory\n", stderr);

@@ -6,9 +6,15 @@
 
 #define SWARM_NS "test"
 #define SWARM_NAME "podinfo"
+#define SWARM_CONFIG "settings"
 #define SWARM_USER "coalmine-" /* users of operators: this and the number of the process */
 
 enum { JUDGE_OBJECTS_MAX = 64 };
+
+/* A revision: the number behind podinfo: and that in the ConfigMap. */
+struct revision {
+    int image, config;
+};
 
 struct judge {
     const struct swarm_plan *plan;
@@ -16,11 +22,21 @@ struct judge {
     struct swarm_result *result;
     swarm_tell *tell;
     void *ctx;
-    bool bad_image[SWARM_RELEASES_MAX + 2];  /* by the number behind podinfo: */
-    unsigned checks[SWARM_RELEASES_MAX + 2]; /* good answers of the metric server, by image */
+    bool bad_image[SWARM_VERSIONS_MAX], bad_config[SWARM_VERSIONS_MAX];
+    /* By image and config: good answers of the metric server, and what confirm-promotion allowed.
+     */
+    unsigned checks[SWARM_VERSIONS_MAX][SWARM_VERSIONS_MAX];
+    bool confirmed[SWARM_VERSIONS_MAX][SWARM_VERSIONS_MAX];
+    struct revision installed; /* what the primary was made of */
+    bool settled;              /* the faults are over, and nothing of them is under way */
+    bool gone;                 /* somebody deleted the Canary */
+    int64_t ready_ms[2];       /* when a pod of the primary, of the canary was ready last */
+    int64_t ended_ms;          /* when the status said so last ... */
+    int64_t told_ms;           /* ... and when a post-rollout hook heard of it */
     struct {
         char key[160];
-        int writer, oldest_banned; /* processes; those up to the latter were succeeded */
+        int writer, banned; /* the process that wrote last; a bit for each that was succeeded */
+        uint64_t request;   /* the youngest request that took effect */
     } objects[JUDGE_OBJECTS_MAX];
     size_t object_count;
 };
@@ -32,9 +48,17 @@ void judge_stop(struct judge *j);
 void judge_end(struct judge *j);
 void judge_fail(struct judge *j, const char *rule, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The number behind "podinfo:" of a Deployment's first container, 0 = none. */
-int judge_image(const struct simkube *k, const char *deployment);
+/* A hook, a chat or an Event was told this. */
+void judge_told(struct judge *j, const char *what, const char *text);
+/* The Deployment or DaemonSet of that name. */
+const cJSON *judge_workload(const struct judge *j, const char *name);
+/* What the target is now, or its primary runs; 0 = none. */
+struct revision judge_revision(const struct judge *j, bool primary);
+bool judge_is_bad(const struct judge *j, struct revision r);
 /* Percent of the traffic that goes to the canary at most, -1 = there are no routes. */
 int judge_canary_weight(const struct judge *j);
+/* The group and resource of the object that routes; for provider kubernetes that is a Service. */
+void judge_routes_kind(const struct swarm_plan *plan, const char **ret_group,
+                       const char **ret_resource);
 
 #endif
