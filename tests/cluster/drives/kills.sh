@@ -115,10 +115,12 @@ ok "$kills kills in $((version - 1)) times three releases: no hook, alert or eve
 state "$dir/kills.state"
 
 ns=$calm hooks=$calm_hooks PROMETHEUS=$calm_metrics
-before=$(applied)
-release app:$version
-await 600 "the calm releases end" ended app:$version "$before"
-await 120 "all is told" settled
+if [ "$version" != 2 ]; then # where it is already
+    before=$(applied)
+    release app:$version
+    await 600 "the calm releases end" ended app:$version "$before"
+    await 120 "all is told" settled
+fi
 state "$dir/calm.state"
 diff "$dir/calm.state" "$dir/kills.state" >"$dir/differences" || fail "the end differs: $(head -n 40 "$dir/differences")"
 ok "$kills kills: status, routes and workloads end as where nobody was killed"
