@@ -10,6 +10,7 @@
 
 #define WAITING_MAX 2048 /* ticks under way, waiting ones included */
 #define RESYNC_MS 30000  /* a failed finalization is tried again */
+#define LATE_MS 20 /* a tick that begins later than this was kept waiting by others */
 
 static int64_t now_ms(const struct operator* o)
 {
@@ -139,6 +140,17 @@ static void move_on(struct job *j, int64_t now)
         j->next_ms += (now - j->next_ms) / interval * interval;
 }
 
+/*
+ * A tick that began late counts its interval from where it began. Canaries that were due at once,
+ * as after an installation, so spread over the interval by themselves, and each then begins when it
+ * is due.
+ */
+static void keep_pace(struct job *j, int64_t now)
+{
+    if (now - j->next_ms > LATE_MS)
+        j->next_ms = now;
+}
+
 static void finalize(struct job *j)
 {
     cJSON *canary;
@@ -172,6 +184,7 @@ static void run_job(void *arg)
             finalize(j);
         if (!j->gone && tick_is_due(j, now)) {
             histogram_add(&o->tick_delay, (double)(now - j->next_ms) / 1000);
+            keep_pace(j, now);
             job_tick(j, TICK_ANALYSIS);
             move_on(j, now_ms(o));
         }
