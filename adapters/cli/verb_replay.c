@@ -53,6 +53,15 @@ static void print_json_text(const char *s)
     strbuf_release(&b);
 }
 
+/* "info" of an alert by its name in the record; a name we do not know is shown as it is. */
+static const char *severity_of(const char *alert)
+{
+    for (unsigned id = 0; id < ALERT_ID_COUNT; id++)
+        if (strcmp(alert_name((enum alert_id)id), alert) == 0)
+            return alert_severity_name(alert_id_severity((enum alert_id)id));
+    return alert;
+}
+
 static void print_events(const struct replay_tick *t, const char *notes)
 {
     cJSON *list = json_parse(notes, strlen(notes), NULL);
@@ -65,7 +74,8 @@ static void print_events(const struct replay_tick *t, const char *notes)
         if (message)
             printf("%s  %s/%s  %-16s %s%s%s%s\n", at_text(t->at_ms, at), t->ns, t->name,
                    event ? json_str_or(n, "phase", "") : t->phase, event ? "" : "alert (",
-                   event ? "" : json_str_or(n, "alert", ""), event ? "" : "): ", message);
+                   event ? "" : severity_of(json_str_or(n, "alert", "")),
+                   event ? "" : "): ", message);
     }
     json_free(list);
 }
