@@ -205,7 +205,7 @@ struct tick {
     bool reads_lost; /* something was read that no watch tells of */
     bool fresh;      /* read past the caches: somebody else wrote meanwhile */
     bool wrote, spoke;
-    bool failed; /* an ask could not be performed: this tick tells nothing of the next */
+    bool failed;       /* an ask could not be performed: this tick tells nothing of the next */
     bool redo_written; /* the end of a rollout is announced; take it back when all is said */
     bool ended;        /* the end of a rollout was stored in this tick */
     char checksum[16];
@@ -246,7 +246,8 @@ int secret_value(struct tick *t, const char *ns, const char *name, cJSON **ret_s
                  struct strbuf *reterr_text);
 
 /* perform.c */
-/* The first look of a process at a Canary, into t->canary. 0, or negative when it cannot be read. */
+/* The first look of a process at a Canary, into t->canary. 0, or negative when it cannot be read.
+ */
 int look_once(struct tick *t);
 void perform(struct tick *t, const struct ask *ask, struct answer *answer);
 /* measure.c */
@@ -329,6 +330,9 @@ void tick_close(struct tick *t);
 void job_forget_spec(struct job *j);
 void job_sync(struct job *j);
 void job_tick(struct job *j, enum tick_kind kind);
-void job_command_done(struct tick *t);
+/* The command in the Canary's annotations, "" = none. */
+const char *canary_command(const cJSON *canary);
+/* Remove what was taken; whether another command waits. */
+bool job_command_done(struct tick *t, const char *taken);
 
 #endif

@@ -695,18 +695,32 @@ int finalizer_set(struct tick *t, bool wanted, struct strbuf *reterr_text)
 /* ---- people's commands -------------------------------------------------------------------------
  */
 
-void job_command_done(struct tick *t)
+const char *canary_command(const cJSON *canary)
+{
+    return json_text(json_at(canary, "metadata", "annotations", NULL), COMMAND_ANNOTATION);
+}
+
+/* A person may have asked for the next thing while this one was done: only what was taken is
+ * removed. */
+bool job_command_done(struct tick *t, const char *taken)
 {
     struct kube_error error = {0};
+    cJSON *seen;
+    bool another;
+    int code = 0;
 
-    for (int attempt = 0; attempt < 4; attempt++) {
-        if (annotations_write(t, COMMAND_ANNOTATION, cJSON_CreateNull(), &error) == 0)
-            return;
-        if (error.reason != KUBE_CONFLICT || status_read_again(t) != 0)
+    for (int attempt = 0; attempt < 4 && strcmp(canary_command(newest(t)), taken) == 0; attempt++) {
+        code = annotations_write(t, COMMAND_ANNOTATION, cJSON_CreateNull(), &error);
+        if (code == 0 || error.reason != KUBE_CONFLICT || status_read_again(t) != 0)
             break;
     }
-    op_log(t->op, LEVEL_FAULT, HERE, NULL, "removing the command of %s.%s failed: %s", t->job->name,
-           t->job->ns, error.message);
+    if (code != 0 && strcmp(canary_command(newest(t)), taken) == 0)
+        op_log(t->op, LEVEL_FAULT, HERE, NULL, "removing the command of %s.%s failed: %s",
+               t->job->name, t->job->ns, error.message);
+    seen = kube_cache_read(t->op->canaries->cache, t->job->ns, t->job->name);
+    another = *canary_command(seen) && strcmp(canary_command(seen), taken) != 0;
+    json_free(seen);
+    return another;
 }
 
 int operator_command(struct kube_client *kube, const char *ns, const char *name,

@@ -281,16 +281,18 @@ void job_sync(struct job *j)
 /* ---- a tick ------------------------------------------------------------------------------------
  */
 
-static void take_command(struct tick *t)
+/* What a person asked for, in the arena, told to the engine; NULL when there is nothing. */
+static const char *take_command(struct tick *t)
 {
     static const char *const names[] = {"", "promote", "abort", "retry", "pause", "resume"};
-    const char *text =
-        json_str(json_at(t->canary, "metadata", "annotations", NULL), COMMAND_ANNOTATION);
+    const char *text = arena_strdup(t->arena, canary_command(t->canary));
     cJSON *command = text ? json_parse(text, strlen(text), NULL) : NULL;
     const char *name = json_text(command, "command"), *why = json_text(command, "why");
     struct strbuf message = STRBUF_INIT;
     unsigned kind = 0;
 
+    if (text == NULL || *text == '\0')
+        return NULL;
     for (unsigned i = COMMAND_PROMOTE; i <= COMMAND_RESUME; i++) {
         if (strcmp(name, names[i]) == 0)
             kind = i;
@@ -307,6 +309,7 @@ static void take_command(struct tick *t)
                    json_text(json_get(t->canary, "status"), "phase"), strbuf_str(&message));
     strbuf_release(&message);
     json_free(command);
+    return text;
 }
 
 /* An answer that comes a second time: its ask is over, so the engine asks nothing. */
@@ -377,7 +380,7 @@ static void settle(struct job *j, const struct tick *t)
 void job_tick(struct job *j, enum tick_kind kind)
 {
     const struct clock *clock = j->op->o.clock;
-    bool command = j->has_command;
+    const char *command;
     uint32_t memory;
     struct tick t;
 
@@ -404,8 +407,9 @@ void job_tick(struct job *j, enum tick_kind kind)
             judges_recall(&t, &j->rollout);
         j->loaded = true;
     }
-    if (command)
-        take_command(&t);
+    command = j->has_command ? take_command(&t) : NULL;
+    if (command == NULL)
+        j->has_command = false;
     run_steps(&t, kind);
     if ((t.redo_written || j->redo) && t.ended && !task_is_cancelled(j->op->o.tasks)) {
         redo_done(&t);
@@ -414,10 +418,8 @@ void job_tick(struct job *j, enum tick_kind kind)
         j->redo =
             true; /* the end may be stored all the same, its answer lost: it is still to tell */
     }
-    if (command) {
-        job_command_done(&t);
-        j->has_command = false;
-    }
+    if (command)
+        j->has_command = job_command_done(&t, command);
     j->quiet = kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && !t.failed &&
                !t.reads_lost && is_at_rest(&j->rollout.stored);
     if (j->quiet)
