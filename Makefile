@@ -58,6 +58,7 @@ BASE_SRCS := \
 	adapters/base/diag.c \
 	adapters/base/json.c \
 	adapters/base/json_node.c \
+	adapters/base/json_pool.c \
 	adapters/base/json_read.c \
 	adapters/base/json_tolerant.c \
 	adapters/base/nearest.c \

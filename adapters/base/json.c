@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/base/json_node.h"
 #include "engine/decimal.h"
 #include "engine/num.h"
 #include "engine/text.h"
@@ -286,27 +287,27 @@ cJSON *json_new_int(int64_t value)
 int json_set(cJSON *obj, const char *name, cJSON *value)
 {
     cJSON *old = json_get(obj, name);
-    bool done;
 
     if (!value || !cJSON_IsObject(obj)) {
         json_free(value);
         return -ENOMEM; /* a member that could not be made, or has nowhere to go */
     }
-    if (old && old == value)
+    if (old == value)
         return 0;
+    if (!json_node_rename(value, name, strlen(name))) {
+        json_free(value);
+        return -ENOMEM;
+    }
     if (old)
-        done = cJSON_ReplaceItemInObjectCaseSensitive(obj, name, value);
+        json_node_replace(obj, old, value);
     else
-        done = cJSON_AddItemToObject(obj, name, value);
-    if (done)
-        return 0;
-    json_free(value);
-    return -ENOMEM;
+        json_node_append(obj, obj->child ? obj->child->prev : NULL, value);
+    return 0;
 }
 
 int json_set_str(cJSON *obj, const char *name, const char *value)
 {
-    return json_set(obj, name, cJSON_CreateString(value));
+    return json_set(obj, name, value ? json_node_text(value, strlen(value)) : NULL);
 }
 
 int json_set_int(cJSON *obj, const char *name, int64_t value)

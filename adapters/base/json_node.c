@@ -1,219 +1,12 @@
 #include "adapters/base/json_node.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define POOLED 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POOLED 0
-#endif
-#endif
-#ifndef POOLED
-#define POOLED 1
-#endif
+#include "adapters/base/json_pool.h"
+
 #ifndef JSON_SHARES_CHECKED
-#define JSON_SHARES_CHECKED !POOLED
-#endif
-
-/* ---- blocks
- * ------------------------------------------------------------------------------------------ */
-
-#if POOLED
-
-#define STEP 16u           /* sizes of blocks, their head included */
-#define CLASS_COUNT 9u     /* a node takes 72 bytes; longer texts are malloc's */
-#define CHUNK_BYTES 16384u /* cut into blocks; at an address that is a multiple of it */
-
-/* At the start of each chunk. */
-struct chunk {
-    struct chunk *next;
-    const struct pool *owner;
-    uint32_t cut, free; /* blocks; the latter while json_trim counts */
-};
-
-/* Before each block: its class, or CLASS_COUNT when it is malloc's. */
-union head {
-    uint64_t class;
-    union head *next; /* while it is free */
-};
-
-struct pool {
-    union head *free[CLASS_COUNT];
-    struct chunk *chunks; /* the first is the one that blocks are cut from */
-    size_t chunk_left;
-    bool registered;
-};
-
-static _Thread_local struct pool pool;
-
-/* What threads that have ended leave behind, for those that come. */
-static pthread_mutex_t left_lock = PTHREAD_MUTEX_INITIALIZER;
-static union head *left[CLASS_COUNT];
-static pthread_key_t thread_end;
-
-static void give_back(void *ended)
-{
-    struct pool *p = ended;
-
-    pthread_mutex_lock(&left_lock);
-    for (size_t i = 0; i < CLASS_COUNT; i++) {
-        while (p->free[i]) {
-            union head *block = p->free[i];
-
-            p->free[i] = block->next;
-            block->next = left[i];
-            left[i] = block;
-        }
-    }
-    pthread_mutex_unlock(&left_lock);
-    p->registered = false;
-}
-
-static union head *cut(struct pool *p, size_t class)
-{
-    size_t size = (class + 1) * STEP;
-    union head *block;
-
-    if (!p->registered) { /* the first block of this thread */
-        p->registered = true;
-        pthread_setspecific(thread_end, p);
-        pthread_mutex_lock(&left_lock);
-        for (size_t i = 0; i < CLASS_COUNT; i++) {
-            if (p->free[i] == NULL) {
-                p->free[i] = left[i];
-                left[i] = NULL;
-            }
-        }
-        pthread_mutex_unlock(&left_lock);
-        block = p->free[class];
-        if (block) {
-            p->free[class] = block->next;
-            return block;
-        }
-    }
-    if (p->chunk_left < size) {
-        struct chunk *chunk = aligned_alloc(CHUNK_BYTES, CHUNK_BYTES);
-
-        if (chunk == NULL)
-            return NULL;
-        *chunk = (struct chunk){p->chunks, p, 0, 0};
-        p->chunks = chunk;
-        p->chunk_left = CHUNK_BYTES - (sizeof(*chunk) + STEP - 1) / STEP * STEP;
-    }
-    block = (union head *)(void *)((char *)p->chunks + CHUNK_BYTES - p->chunk_left);
-    p->chunk_left -= size;
-    p->chunks->cut++;
-    return block;
-}
-
-static struct chunk *chunk_of(union head *block)
-{
-    return (struct chunk *)(void *)((char *)block - ((uintptr_t)block & (CHUNK_BYTES - 1)));
-}
-
-/* All its blocks are in this thread's lists. */
-static bool is_idle(const struct pool *p, const struct chunk *c)
-{
-    return c->owner == p && c != p->chunks && c->free == c->cut;
-}
-
-static void count_free(struct pool *p)
-{
-    for (struct chunk *c = p->chunks; c; c = c->next)
-        c->free = 0;
-    for (size_t i = 0; i < CLASS_COUNT; i++) {
-        for (union head *b = p->free[i]; b; b = b->next) {
-            if (chunk_of(b)->owner == p)
-                chunk_of(b)->free++;
-        }
-    }
-}
-
-void json_trim(void)
-{
-    struct pool *p = &pool;
-
-    count_free(p);
-    for (size_t i = 0; i < CLASS_COUNT; i++) {
-        union head **at = &p->free[i];
-
-        while (*at) {
-            if (is_idle(p, chunk_of(*at)))
-                *at = (*at)->next;
-            else
-                at = &(*at)->next;
-        }
-    }
-    for (struct chunk **at = &p->chunks; *at;) {
-        struct chunk *c = *at;
-
-        if (is_idle(p, c)) {
-            *at = c->next;
-            free(c);
-        } else {
-            at = &c->next;
-        }
-    }
-}
-
-static void *block_new(size_t size)
-{
-    size_t class = (size + sizeof(union head) - 1) / STEP;
-    struct pool *p = &pool;
-    union head *block;
-
-    if (class >= CLASS_COUNT) {
-        block = size < SIZE_MAX / 2 ? malloc(size + sizeof(*block)) : NULL;
-        class = CLASS_COUNT;
-    } else {
-        block = p->free[class];
-        if (block)
-            p->free[class] = block->next;
-        else
-            block = cut(p, class);
-    }
-    if (block == NULL)
-        return NULL;
-    block->class = class;
-    return block + 1;
-}
-
-static void block_free(void *memory)
-{
-    union head *block = memory;
-    size_t class;
-
-    if (block == NULL)
-        return;
-    block--;
-    class = (size_t)block->class;
-    if (class >= CLASS_COUNT) {
-        free(block);
-        return;
-    }
-    block->next = pool.free[class];
-    pool.free[class] = block;
-}
-
-#else
-
-static void *block_new(size_t size)
-{
-    return malloc(size);
-}
-
-static void block_free(void *memory)
-{
-    free(memory);
-}
-
-void json_trim(void)
-{
-}
-
+#define JSON_SHARES_CHECKED !JSON_POOLED
 #endif
 
 /* ---- names
@@ -480,10 +273,7 @@ __attribute__((constructor)) static void json_node_init(void)
         slots[i] = (uint8_t)n;
         name_lengths[n] = (uint8_t)len;
     }
-#if POOLED
-    pthread_key_create(&thread_end, give_back);
-#endif
-    cJSON_InitHooks(&(cJSON_Hooks){block_new, block_free});
+    cJSON_InitHooks(&(cJSON_Hooks){json_block_new, json_block_free});
 }
 
 /* ---- nodes
@@ -491,7 +281,7 @@ __attribute__((constructor)) static void json_node_init(void)
 
 cJSON *json_node_new(int type)
 {
-    cJSON *v = block_new(sizeof(*v));
+    cJSON *v = json_block_new(sizeof(*v));
 
     if (v) {
         memset(v, 0, sizeof(*v));
@@ -502,17 +292,17 @@ cJSON *json_node_new(int type)
 
 char *json_text_new(size_t size)
 {
-    return block_new(size);
+    return json_block_new(size);
 }
 
 void json_text_free(char *text)
 {
-    block_free(text);
+    json_block_free(text);
 }
 
 static char *text_copy(const char *s, size_t len)
 {
-    char *copy = block_new(len + 1);
+    char *copy = json_block_new(len + 1);
 
     if (copy) {
         memcpy(copy, s, len);
@@ -534,6 +324,31 @@ bool json_node_name(cJSON *v, const char *name, size_t len)
     return v->string != NULL;
 }
 
+bool json_node_rename(cJSON *v, const char *name, size_t len)
+{
+    char *old = v->type & cJSON_StringIsConst ? NULL : v->string;
+    bool named;
+
+    v->type &= ~cJSON_StringIsConst;
+    named = json_node_name(v, name, len);
+    json_block_free(old); /* only now: it may be what `name` is */
+    return named;
+}
+
+cJSON *json_node_text(const char *s, size_t len)
+{
+    cJSON *v = json_node_new(cJSON_String);
+
+    if (v == NULL)
+        return NULL;
+    v->valuestring = text_copy(s, len);
+    if (v->valuestring == NULL) {
+        json_free(v);
+        return NULL;
+    }
+    return v;
+}
+
 void json_node_append(cJSON *parent, cJSON *last, cJSON *child)
 {
     if (last) {
@@ -543,6 +358,24 @@ void json_node_append(cJSON *parent, cJSON *last, cJSON *child)
         parent->child = child;
     }
     parent->child->prev = child; /* cJSON keeps the last one there */
+}
+
+void json_node_replace(cJSON *parent, cJSON *old, cJSON *child)
+{
+    bool first = parent->child == old;
+
+    child->next = old->next;
+    child->prev = old->prev == old ? child : old->prev;
+    if (first)
+        parent->child = child;
+    else
+        old->prev->next = child;
+    if (child->next)
+        child->next->prev = child;
+    else
+        parent->child->prev = child; /* cJSON keeps the last one there */
+    old->next = old->prev = NULL;
+    json_free(old);
 }
 
 /*
@@ -629,11 +462,11 @@ void json_free(cJSON *v)
             if (v->child)
                 json_free(v->child);
             if (v->valuestring)
-                block_free(v->valuestring);
+                json_block_free(v->valuestring);
         }
         if (v->string && !(v->type & cJSON_StringIsConst))
-            block_free(v->string);
-        block_free(v);
+            json_block_free(v->string);
+        json_block_free(v);
         v = next;
     }
 }
