@@ -109,42 +109,63 @@ struct storage {
     char type[64], retry[16], warning[256];
 };
 
-static int fill(struct http_response *r, int status, const char *type, int retry_s,
-                const char *warning, const char *body, size_t len)
+static void keep_text(char *out, size_t size, const char *text)
 {
-    struct storage *s = calloc(1, sizeof(*s));
+    size_t len = strnlen(text, size - 1);
+
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+/* `body` is taken over; NULL when there was no memory for it. */
+static int fill(struct http_response *r, int status, const char *type, int retry_s,
+                const char *warning, char *body, size_t len)
+{
+    struct storage *s = malloc(sizeof(*s));
 
     memset(r, 0, sizeof(*r));
-    r->body = malloc(len + 1);
-    if (!s || !r->body) {
+    if (!s || !body) {
         free(s);
-        free(r->body);
-        r->body = NULL;
+        free(body);
         return -ENOMEM;
     }
-    memcpy(r->body, body, len);
-    r->body[len] = '\0';
+    r->body = body;
     r->body_len = len;
     r->status = status;
     r->storage = s;
     r->headers = s->headers;
-    snprintf(s->type, sizeof(s->type), "%.63s", type ? type : "text/plain");
+    keep_text(s->type, sizeof(s->type), type ? type : "text/plain");
     s->headers[r->header_count++] = (struct http_header){"Content-Type", s->type};
     if (retry_s > 0) {
         snprintf(s->retry, sizeof(s->retry), "%d", retry_s);
         s->headers[r->header_count++] = (struct http_header){"Retry-After", s->retry};
     }
     if (warning && *warning) {
-        snprintf(s->warning, sizeof(s->warning), "%.255s", warning);
+        keep_text(s->warning, sizeof(s->warning), warning);
         s->headers[r->header_count++] = (struct http_header){"Warning", s->warning};
     }
     return 0;
 }
 
+/* The reply's own body becomes that of the answer. */
+static int fill_from(struct http_response *r, struct simkube_reply *reply)
+{
+    size_t len = reply->body.len;
+
+    return fill(r, reply->status, reply->content_type, reply->retry_after_s, reply->warning,
+                strbuf_detach(&reply->body), len);
+}
+
 int simworld_respond(struct http_response *ret_response, int status, const char *type,
                      const char *body, size_t len)
 {
-    return fill(ret_response, status, type, 0, NULL, body, len);
+    char *copy = malloc(len + 1);
+
+    if (copy) {
+        memcpy(copy, body, len);
+        copy[len] = '\0';
+    }
+    return fill(ret_response, status, type, 0, NULL, copy, len);
 }
 
 static int fail(struct http_response *r, int rc, const char *text)
@@ -267,8 +288,7 @@ static int perform(void *self, const struct http_request *req, struct http_respo
     if (rc)
         return rc;
     simkube_watch_close(c->world->options.kube, reply.watch);
-    rc = fill(ret_response, reply.status, reply.content_type, reply.retry_after_s, reply.warning,
-              strbuf_str(&reply.body), reply.body.len);
+    rc = fill_from(ret_response, &reply);
     simkube_reply_release(&reply);
     return rc;
 }
@@ -333,14 +353,16 @@ static int stream(void *self, const struct http_request *req, http_on_data *on_d
     if (!reply.watch) {
         bool told = reply.status < 300 && reply.body.len;
 
-        if (told)
+        if (told) {
             on_data(ctx, strbuf_str(&reply.body), reply.body.len);
-        rc = fill(ret_response, reply.status, reply.content_type, reply.retry_after_s,
-                  reply.warning, told ? "" : strbuf_str(&reply.body), told ? 0 : reply.body.len);
+            strbuf_clear(&reply.body);
+        }
+        rc = fill_from(ret_response, &reply);
         simkube_reply_release(&reply);
         return rc;
     }
-    rc = fill(ret_response, reply.status, reply.content_type, 0, NULL, "", 0);
+    strbuf_clear(&reply.body);
+    rc = fill_from(ret_response, &reply);
     if (rc == 0)
         rc = follow(c, reply.watch, on_data, ctx);
     if (rc == -ECONNRESET)

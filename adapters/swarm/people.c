@@ -417,11 +417,15 @@ static bool ended(const char *seen)
 
 static void wait_for_rest(struct life *l)
 {
-    char last[240] = "", seen[240];
+    char last[240] = "", seen[240] = "";
     int64_t since = simkube_now(l->k), until = since + PATIENCE_MS;
+    uint64_t version = 0; /* of the cluster when it was looked at last */
 
     while (simkube_now(l->k) < until && !l->judge.result->failed) {
-        look(l, seen, sizeof(seen));
+        if (version != simkube_version(l->k)) {
+            version = simkube_version(l->k);
+            look(l, seen, sizeof(seen));
+        }
         if (strcmp(last, seen) != 0) {
             snprintf(last, sizeof(last), "%s", seen);
             since = simkube_now(l->k);

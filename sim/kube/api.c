@@ -97,6 +97,13 @@ static bool split_path(struct call *c)
  * -----------------------------------------------------------------------------------------------
  */
 
+const char *sk_call_qualified(struct call *c)
+{
+    if (!*c->qualified)
+        sk_kind_qualified(c->kind, c->qualified, sizeof(c->qualified));
+    return c->qualified;
+}
+
 void sk_call_fail(struct call *c, int code, const char *reason, const char *name, const char *text)
 {
     cJSON *details = sk_details(c->kind, name);
@@ -109,7 +116,7 @@ void sk_call_not_found(struct call *c, const char *name)
 {
     char text[700];
 
-    snprintf(text, sizeof(text), "%s \"%s\" not found", c->qualified, name);
+    snprintf(text, sizeof(text), "%s \"%s\" not found", sk_call_qualified(c), name);
     sk_call_fail(c, 404, "NotFound", name, text);
 }
 
@@ -122,8 +129,8 @@ void sk_call_conflict(struct call *c, const char *name, const char *why)
 {
     char text[900];
 
-    snprintf(text, sizeof(text), "Operation cannot be fulfilled on %s \"%s\": %s", c->qualified,
-             name, why);
+    snprintf(text, sizeof(text), "Operation cannot be fulfilled on %s \"%s\": %s",
+             sk_call_qualified(c), name, why);
     sk_call_fail(c, 409, "Conflict", name, text);
 }
 
@@ -332,7 +339,6 @@ static void answer(struct call *c)
         c->name = c->ns;
         c->ns = c->name + strlen(c->name);
     }
-    sk_kind_qualified(c->kind, c->qualified, sizeof(c->qualified));
     c->form = form_of(c->req->accept);
     if (sk_call_param(c, "dryRun") && strcmp(sk_call_param(c, "dryRun"), "All") != 0) {
         sk_reply_status(

@@ -24,8 +24,11 @@ struct call {
     const char *verb;
     enum sk_form form;
     bool dry_run;
-    char qualified[256];
+    char qualified[256]; /* sk_call_qualified */
 };
+
+/* "deployments.apps", made when first needed. */
+const char *sk_call_qualified(struct call *c);
 
 /* A query parameter, or NULL when it is absent or empty. */
 const char *sk_call_param(const struct call *c, const char *name);

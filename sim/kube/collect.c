@@ -14,11 +14,6 @@
 #define ORPHAN "orphan"
 #define POD_GRACE_S 30
 
-static bool deleting(const struct sk_object *o)
-{
-    return json_at(o->tree, "metadata", "deletionTimestamp", (char *)NULL) != NULL;
-}
-
 static void add_finalizer(cJSON *tree, const char *name)
 {
     cJSON *meta = json_get(tree, "metadata");
@@ -56,7 +51,7 @@ static void delete_namespace(struct simkube *k, struct sk_object *o)
 {
     cJSON *tree;
 
-    if (deleting(o))
+    if (o->deleting)
         return;
     tree = sk_edit(o);
     mark_deleted(k, tree, 0);
@@ -137,15 +132,17 @@ void sk_collector_notice(struct simkube *k, const struct sk_event *e)
         if (o->kind->namespaced && *o->ns) {
             struct sk_object *ns = sk_find_name(k->namespaces, "", o->ns);
 
-            if (ns && deleting(ns) && !k->config.no_controllers)
+            if (ns && ns->deleting && !k->config.no_controllers)
                 sk_task_add(k, k->now_ms + k->config.controller_delay_ms, SK_TASK_NAMESPACE,
                             k->namespaces, ns->key, NULL);
         }
-    } else if (deleting(o) &&
+    } else if (o->deleting &&
                (sk_has_finalizer(o->tree, FOREGROUND) || sk_has_finalizer(o->tree, ORPHAN))) {
         collect_later(k, o->kind, o->key);
     }
-    cJSON_ArrayForEach(ref, json_at(o->tree, "metadata", "ownerReferences", (char *)NULL))
+    if (e->change == SK_MODIFIED)
+        return;
+    cJSON_ArrayForEach(ref, o->owners)
     {
         const struct sk_uid *owner = sk_uid_entry(k, json_str_or(ref, "uid", ""));
 
@@ -154,7 +151,7 @@ void sk_collector_notice(struct simkube *k, const struct sk_event *e)
         else if (e->change == SK_REMOVED && owner && owner->kind) {
             const struct sk_object *living = sk_find(owner->kind, owner->key);
 
-            if (living && deleting(living) && sk_has_finalizer(living->tree, FOREGROUND))
+            if (living && living->deleting && sk_has_finalizer(living->tree, FOREGROUND))
                 collect_later(k, owner->kind, owner->key);
         }
     }
@@ -232,7 +229,7 @@ static void collect_owner(struct simkube *k, struct sk_object *o)
         const struct sk_object *now;
 
         sk_object_ref(d);
-        if (!deleting(d))
+        if (!d->deleting)
             sk_delete(k, COLLECTOR, d, "Background");
         now = dependent(k, uid, i);
         if (now && strcmp(now->uid, d->uid) == 0)
@@ -252,7 +249,7 @@ void sk_collect(struct simkube *k, struct sk_kind *kind, const char *key)
     if (!o)
         return;
     sk_object_ref(o);
-    if (deleting(o) &&
+    if (o->deleting &&
         (sk_has_finalizer(o->tree, ORPHAN) || sk_has_finalizer(o->tree, FOREGROUND))) {
         collect_owner(k, o);
         sk_object_unref(o);
@@ -267,7 +264,7 @@ void sk_collect(struct simkube *k, struct sk_kind *kind, const char *key)
     }
     if (gone && alive)
         drop_reference(k, o, is_dangling, "");
-    else if (gone && !deleting(o))
+    else if (gone && !o->deleting)
         sk_delete(k, COLLECTOR, o, "Background");
     sk_object_unref(o);
 }
@@ -306,7 +303,7 @@ void sk_namespace_sync(struct simkube *k, const char *key)
     if (!ns)
         return;
     sk_object_ref(ns);
-    if (!deleting(ns)) {
+    if (!ns->deleting) {
         furnish(k, ns->name);
         sk_object_unref(ns);
         return;
@@ -323,7 +320,7 @@ void sk_namespace_sync(struct simkube *k, const char *key)
         while (at < kind->count && strcmp(kind->objects[at]->ns, ns->name) == 0) {
             struct sk_object *o = sk_object_ref(kind->objects[at]);
 
-            if (!deleting(o))
+            if (!o->deleting)
                 sk_delete(k, NAMESPACER, o, "Background");
             if (sk_find(kind, o->key)) {
                 at++;

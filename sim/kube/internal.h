@@ -29,6 +29,9 @@ struct sk_object {
     char *spec_text; /* of an object that lends its spec, once asked for */
     size_t spec_len;
     const char *ns, *name, *uid; /* borrowed from tree; ns "" for cluster scope */
+    const cJSON *owners;         /* metadata.ownerReferences, or NULL */
+    const char *controller_uid;  /* of the owner that controls it, or NULL */
+    bool deleting;               /* it has a deletionTimestamp */
     uint64_t rv;
     int64_t born_ms; /* virtual time of its creation */
     char *key;       /* ns/name: the order of lists */
@@ -274,6 +277,8 @@ void sk_random_name(struct simkube *k, char *out, size_t len);
 /* "2026-01-02T03:04:05Z" of the server's wall clock. */
 void sk_timestamp(const struct simkube *k, char out[32]);
 void sk_time_text(int64_t ms, char out[32]);
+/* A resourceVersion as text. */
+void sk_version_text(uint64_t rv, char out[24]);
 /* Milliseconds of an RFC 3339 time, or false. */
 bool sk_time_parse(const char *text, int64_t *ret_ms);
 
@@ -330,8 +335,6 @@ void sk_delete(struct simkube *k, const char *actor, struct sk_object *o, const 
 void sk_remove_now(struct simkube *k, struct sk_object *o);
 bool sk_has_finalizer(const cJSON *tree, const char *name);
 bool sk_drop_finalizer(cJSON *tree, const char *name);
-/* The controller reference's uid of an object, or NULL. */
-const char *sk_controller_uid(const cJSON *tree);
 struct sk_uid *sk_uid_entry(const struct simkube *k, const char *uid);
 
 /* ---- tasks (tasks.c)

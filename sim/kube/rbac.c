@@ -124,7 +124,10 @@ bool sk_may(const struct simkube *k, const char *user, const char *verb, const c
         user = "system:anonymous";
     if (strcmp(user, "admin") == 0 || strcmp(user, "system:masters") == 0)
         return true;
-    snprintf(full, sizeof(full), "%.200s%s%.100s", resource, *subresource ? "/" : "", subresource);
-    return allowed_by(k, k->cluster_bindings, user, verb, group, full, ns, name) ||
-           (*ns && allowed_by(k, k->bindings, user, verb, group, full, ns, name));
+    if (*subresource) {
+        snprintf(full, sizeof(full), "%.200s/%.100s", resource, subresource);
+        resource = full;
+    }
+    return allowed_by(k, k->cluster_bindings, user, verb, group, resource, ns, name) ||
+           (*ns && allowed_by(k, k->bindings, user, verb, group, resource, ns, name));
 }

@@ -142,12 +142,25 @@ static int prop_order(const void *a, const void *b)
 
 const struct sk_schema *sk_schema_member(const struct sk_schema *s, const char *name)
 {
-    struct sk_prop key = {name, NULL}, *found;
+    size_t low = 0, high;
 
     if (!s)
         return NULL;
-    found = s->prop_count ? bsearch(&key, s->props, s->prop_count, sizeof(key), prop_order) : NULL;
-    return found ? found->schema : s->additional;
+    high = s->prop_count;
+    while (low < high) {
+        const struct sk_prop *p = &s->props[low + (high - low) / 2];
+        int order = (unsigned char)name[0] - (unsigned char)p->name[0];
+
+        if (order == 0)
+            order = strcmp(name, p->name);
+        if (order == 0)
+            return p->schema;
+        if (order < 0)
+            high = (size_t)(p - s->props);
+        else
+            low = (size_t)(p - s->props) + 1;
+    }
+    return s->additional;
 }
 
 /* Go's regular expressions as POSIX ones: \d, \w, \s and (?: are spelled out. */
@@ -688,27 +701,23 @@ static void validate_choices(const struct sk_schema *s, const cJSON *v, const st
                              struct sk_findings *out)
 {
     const cJSON *choice;
-    struct strbuf b = STRBUF_INIT;
+    struct strbuf text = STRBUF_INIT;
     const char *sep = "";
 
     cJSON_ArrayForEach(choice, s->choices)
     {
-        if (json_equal(choice, v)) {
-            strbuf_release(&b);
+        if (json_equal(choice, v))
             return;
-        }
-        strbuf_adds(&b, sep);
-        json_add_to(&b, choice);
+    }
+    strbuf_adds(&text, "supported values: ");
+    cJSON_ArrayForEach(choice, s->choices)
+    {
+        strbuf_adds(&text, sep);
+        json_add_to(&text, choice);
         sep = ", ";
     }
-    {
-        struct strbuf text = STRBUF_INIT;
-
-        strbuf_addf(&text, "supported values: %s", strbuf_str(&b));
-        complain(out, SK_UNSUPPORTED, at, v, NULL, strbuf_str(&text));
-        strbuf_release(&text);
-    }
-    strbuf_release(&b);
+    complain(out, SK_UNSUPPORTED, at, v, NULL, strbuf_str(&text));
+    strbuf_release(&text);
 }
 
 static void validate_object(const struct sk_schema *s, const cJSON *v, const struct place *at,

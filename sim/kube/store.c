@@ -199,6 +199,20 @@ void sk_timestamp(const struct simkube *k, char out[32])
     sk_time_text(k->now_ms + k->wall_offset_ms, out);
 }
 
+void sk_version_text(uint64_t rv, char out[24])
+{
+    char digits[24];
+    size_t n = 0;
+
+    do {
+        digits[n++] = (char)('0' + rv % 10);
+        rv /= 10;
+    } while (rv > 0);
+    for (size_t i = 0; i < n; i++)
+        out[i] = digits[n - 1 - i];
+    out[n] = '\0';
+}
+
 static bool digits(const char *s, size_t n, int64_t *ret)
 {
     int64_t v = 0;
@@ -317,10 +331,29 @@ void sk_object_text(struct sk_object *o)
         o->text_len = 0;
 }
 
+/* What of its metadata is looked at again and again. */
+static void note_metadata(struct sk_object *o, const cJSON *meta)
+{
+    const cJSON *ref;
+
+    o->ns = json_str_or(meta, "namespace", "");
+    o->name = json_str_or(meta, "name", "");
+    o->uid = json_str_or(meta, "uid", "");
+    o->deleting = json_get(meta, "deletionTimestamp") != NULL;
+    o->owners = json_get(meta, "ownerReferences");
+    cJSON_ArrayForEach(ref, o->owners)
+    {
+        if (json_bool(ref, "controller", false)) {
+            o->controller_uid = json_str(ref, "uid");
+            return;
+        }
+    }
+}
+
 static struct sk_object *object_new(struct sk_kind *kind, cJSON *tree, uint64_t rv)
 {
     struct sk_object *o = calloc(1, sizeof(*o));
-    cJSON *meta = json_get(tree, "metadata");
+    const cJSON *meta = json_get(tree, "metadata");
     size_t ns_len, name_len;
 
     if (!o || !meta) {
@@ -331,10 +364,8 @@ static struct sk_object *object_new(struct sk_kind *kind, cJSON *tree, uint64_t 
     o->refs = 1;
     o->kind = kind;
     o->tree = tree;
-    o->ns = json_str_or(meta, "namespace", "");
-    o->name = json_str_or(meta, "name", "");
-    o->uid = json_str_or(meta, "uid", "");
     o->rv = rv;
+    note_metadata(o, meta);
     ns_len = strlen(o->ns);
     name_len = strlen(o->name);
     o->key = malloc(ns_len + name_len + 2);
@@ -540,7 +571,7 @@ static bool names_owner(const struct sk_object *o, const char *uid)
 {
     const cJSON *ref;
 
-    cJSON_ArrayForEach(ref, json_at(o->tree, "metadata", "ownerReferences", (char *)NULL))
+    cJSON_ArrayForEach(ref, o->owners)
     {
         if (strcmp(json_str_or(ref, "uid", ""), uid) == 0)
             return true;
@@ -554,7 +585,7 @@ static void owners_update(struct simkube *k, const struct sk_object *before,
     const cJSON *ref;
 
     if (before) {
-        cJSON_ArrayForEach(ref, json_at(before->tree, "metadata", "ownerReferences", (char *)NULL))
+        cJSON_ArrayForEach(ref, before->owners)
         {
             const char *uid = json_str_or(ref, "uid", "");
             struct sk_uid *u = sk_uid_entry(k, uid);
@@ -566,7 +597,7 @@ static void owners_update(struct simkube *k, const struct sk_object *before,
         }
     }
     if (after) {
-        cJSON_ArrayForEach(ref, json_at(after->tree, "metadata", "ownerReferences", (char *)NULL))
+        cJSON_ArrayForEach(ref, after->owners)
         {
             const char *uid = json_str_or(ref, "uid", "");
             struct sk_uid *u;
@@ -663,7 +694,7 @@ static void tree_set_version(cJSON *tree, uint64_t rv)
     char text[24];
     cJSON *meta = json_get(tree, "metadata");
 
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)rv);
+    sk_version_text(rv, text);
     json_set_str(meta, "resourceVersion", text);
 }
 
@@ -809,9 +840,8 @@ static cJSON *edit_lent(const struct sk_object *o, bool with_status)
 
         if (!with_status && strcmp(member->string, "status") == 0)
             continue;
-        cJSON_AddItemToObject(out, member->string,
-                              lend ? cJSON_CreateObjectReference(member->child)
-                                   : cJSON_Duplicate(member, true));
+        json_set(out, member->string,
+                 lend ? cJSON_CreateObjectReference(member->child) : json_copy(member));
     }
     return out;
 }
@@ -888,18 +918,6 @@ bool sk_drop_finalizer(cJSON *tree, const char *name)
         }
     }
     return false;
-}
-
-const char *sk_controller_uid(const cJSON *tree)
-{
-    const cJSON *ref;
-
-    cJSON_ArrayForEach(ref, json_at(tree, "metadata", "ownerReferences", (char *)NULL))
-    {
-        if (json_bool(ref, "controller", false))
-            return json_str(ref, "uid");
-    }
-    return NULL;
 }
 
 /* ---- reading from outside

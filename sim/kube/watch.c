@@ -93,7 +93,7 @@ static void tell_left(const struct simkube *k, struct simkube_watch *w, struct s
 
     if (!tree)
         return;
-    snprintf(rv, sizeof(rv), "%llu", (unsigned long long)e->rv);
+    sk_version_text(e->rv, rv);
     json_set_str(json_get(tree, "metadata"), "resourceVersion", rv);
     shadow.tree = tree;
     shadow.text = NULL;

@@ -9,7 +9,7 @@
 
 bool sk_is_deleting(const struct sk_object *o)
 {
-    return json_at(o->tree, "metadata", "deletionTimestamp", (char *)NULL) != NULL;
+    return o->deleting;
 }
 
 bool sk_same(const cJSON *a, const cJSON *b)
@@ -40,9 +40,8 @@ struct sk_object *sk_next_owned(const struct simkube *k, const char *uid,
     while (u && *at < u->dependent_count) {
         const struct sk_dependent *d = &u->dependents[(*at)++];
         struct sk_object *o = d->kind == kind ? sk_find(kind, d->key) : NULL;
-        const char *controller = o ? sk_controller_uid(o->tree) : NULL;
 
-        if (controller && strcmp(controller, uid) == 0)
+        if (o && o->controller_uid && strcmp(o->controller_uid, uid) == 0)
             return o;
     }
     return NULL;
@@ -427,8 +426,7 @@ static void wake(struct simkube *k, enum sk_task_kind what, struct sk_kind *kind
 
 static void wake_owner(struct simkube *k, const struct sk_object *o)
 {
-    const char *uid = sk_controller_uid(o->tree);
-    const struct sk_uid *owner = uid ? sk_uid_entry(k, uid) : NULL;
+    const struct sk_uid *owner = o->controller_uid ? sk_uid_entry(k, o->controller_uid) : NULL;
 
     if (!owner || !owner->kind)
         return;

@@ -251,11 +251,36 @@ static bool namespace_open(struct call *c, const char *name)
         sk_reply_status(c->r, 403, "Forbidden", details,
                         "%s \"%s\" is forbidden: unable to create new content in namespace %s "
                         "because it is being terminated",
-                        c->qualified, name, c->ns);
+                        sk_call_qualified(c), name, c->ns);
         json_free(details);
         return false;
     }
     return true;
+}
+
+static char *put_hex(char *out, uint64_t value, int digits)
+{
+    for (int i = digits; i-- > 0; value >>= 4)
+        out[i] = "0123456789abcdef"[value & 15];
+    return out + digits;
+}
+
+/* A random one, of version 4: 8-4-4-4-12 digits. */
+static void new_uid(struct simkube *k, char out[40])
+{
+    uint64_t a = sk_random_at(k, 2, k->random_counter++);
+    uint64_t b = sk_random_at(k, 2, k->random_counter++);
+
+    out = put_hex(out, a >> 32, 8);
+    *out++ = '-';
+    out = put_hex(out, a >> 16, 4);
+    *out++ = '-';
+    out = put_hex(out, 0x4000 | (a & 0xfff), 4);
+    *out++ = '-';
+    out = put_hex(out, 0x8000 | (b >> 48 & 0x3fff), 4);
+    *out++ = '-';
+    out = put_hex(out, b, 12);
+    *out = '\0';
 }
 
 static void new_identity(struct simkube *k, const struct sk_kind *kind, cJSON *tree, const char *ns)
@@ -263,7 +288,6 @@ static void new_identity(struct simkube *k, const struct sk_kind *kind, cJSON *t
     cJSON *meta = json_get(tree, "metadata");
     const char *prefix = json_str(meta, "generateName");
     char text[320], tail[8];
-    uint64_t a, b;
 
     if (!*json_str_or(meta, "name", "") && prefix && *prefix) {
         sk_random_name(k, tail, 5);
@@ -274,11 +298,7 @@ static void new_identity(struct simkube *k, const struct sk_kind *kind, cJSON *t
         json_set_str(meta, "namespace", ns);
     else
         json_remove(meta, "namespace");
-    a = sk_random_at(k, 2, k->random_counter++);
-    b = sk_random_at(k, 2, k->random_counter++);
-    snprintf(text, sizeof(text), "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-             (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-             (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffffu));
+    new_uid(k, text);
     json_set_str(meta, "uid", text);
     sk_timestamp(k, text);
     json_set_str(meta, "creationTimestamp", text);
@@ -300,7 +320,7 @@ static void finish_create(struct call *c, cJSON *tree)
     if (sk_find_name(c->kind, c->kind->namespaced ? c->ns : "", name)) {
         char text[700];
 
-        snprintf(text, sizeof(text), "%s \"%s\" already exists", c->qualified, name);
+        snprintf(text, sizeof(text), "%s \"%s\" already exists", sk_call_qualified(c), name);
         sk_call_fail(c, 409, "AlreadyExists", name, text);
         json_free(tree);
         return;
@@ -506,7 +526,7 @@ static bool versions_agree(struct call *c, const struct sk_object *old, const cJ
         sk_findings_release(&f);
         return false;
     }
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)old->rv);
+    sk_version_text(old->rv, text);
     if (strcmp(text, rv) == 0)
         return true;
     sk_call_conflict(c, old->name, MODIFIED_TEXT);
@@ -787,7 +807,7 @@ static void reply_scale(struct call *c, const struct sk_object *o)
     cJSON_ArrayForEach(label, json_at(o->tree, "spec", "selector", "matchLabels", (char *)NULL))
         strbuf_addf(&selector, "%s%s=%s", selector.len ? "," : "", label->string,
                     label->valuestring);
-    snprintf(rv, sizeof(rv), "%llu", (unsigned long long)o->rv);
+    sk_version_text(o->rv, rv);
     c->r->status = 200;
     c->r->content_type = "application/json";
     strbuf_addf(&c->r->body,
@@ -848,7 +868,7 @@ void sk_do_scale(struct call *c)
         return;
     }
     rv = json_str_or(json_get(scale, "metadata"), "resourceVersion", "");
-    snprintf(have, sizeof(have), "%llu", (unsigned long long)o->rv);
+    sk_version_text(o->rv, have);
     if (*rv && strcmp(rv, have) != 0) {
         sk_call_conflict(c, c->name, MODIFIED_TEXT);
         json_free(scale);
@@ -908,7 +928,7 @@ static bool preconditions_hold(struct call *c, const struct sk_object *o, const 
     const cJSON *pre = json_get(options, "preconditions");
     char have[24];
 
-    snprintf(have, sizeof(have), "%llu", (unsigned long long)o->rv);
+    sk_version_text(o->rv, have);
     return precondition(c, o, "UID", json_str(pre, "uid"), o->uid, "deleted and then recreated") &&
            precondition(c, o, "ResourceVersion", json_str(pre, "resourceVersion"), have,
                         "modified");
