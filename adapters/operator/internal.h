@@ -54,15 +54,23 @@ struct read {
 /* ---- jobs: one Canary each (jobs.c) ---------------------------------------------------------
  */
 
+/* What is decoded of a Canary while there are ticks to run. */
+struct job_spec {
+    struct arena *arena; /* this lives there, and what hangs on it */
+    struct canary canary;
+    int64_t generation; /* of this generation ... */
+    revision_t uid;     /* ... of this Canary */
+    uint64_t judges;    /* what its annotations said of judges */
+    cJSON *for_routers; /* router_spec of the generation and Canary below, or NULL */
+    int64_t routers_generation;
+    revision_t routers_uid;
+};
+
 struct job {
     struct operator* op;
     char *ns, *name;
     struct rollout rollout;
-    struct arena *spec_arena; /* what is decoded lives there; NULL = nothing, as at rest */
-    struct canary *decoded;
-    int64_t decoded_generation; /* of this generation ... */
-    revision_t decoded_uid;     /* ... of this Canary */
-    uint64_t decoded_judges;    /* what its annotations said of judges */
+    struct job_spec *spec; /* NULL at rest */
     int64_t interval_ms;
     int64_t next_ms;     /* of the next tick, by mono_ms; INT64_MAX = none */
     int64_t finalize_ms; /* of the next try to finalize; INT64_MAX = none */
@@ -328,6 +336,9 @@ bool tick_open(struct tick *t, struct job *j);
 void tick_close(struct tick *t);
 /* Drop what is kept for the next tick. */
 void job_forget_spec(struct job *j);
+/* The spec of `canary`, which is this job's, for router requests; made once for each generation.
+ * NULL when there is none to keep: they make their own. */
+const cJSON *job_router_spec(struct job *j, const cJSON *canary);
 void job_sync(struct job *j);
 void job_tick(struct job *j, enum tick_kind kind);
 /* The command in the Canary's annotations, "" = none. */

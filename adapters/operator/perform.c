@@ -118,8 +118,8 @@ static void requests_init(struct tick *t, struct requests *r)
         .random = draw,
     };
     memcpy(&r->router_options.random_self, &clock, sizeof(clock));
-    r->router =
-        (struct router_request){t->canary, t->spec->provider, &r->router_options, &r->world};
+    r->router = (struct router_request){t->canary, t->spec->provider, &r->router_options, &r->world,
+                                        job_router_spec(t->job, t->canary)};
     r->workload_options = t->op->workload;
     r->workload_options.config_self = t;
     r->workload = (struct workload_request){t->canary, &r->workload_options, &r->world,

@@ -11,8 +11,24 @@
 
 void job_forget_spec(struct job *j)
 {
-    arena_free(j->spec_arena);
-    j->spec_arena = NULL;
+    if (j->spec == NULL)
+        return;
+    json_free(j->spec->for_routers);
+    arena_free(j->spec->arena);
+    j->spec = NULL;
+}
+
+static struct job_spec *spec_new(void)
+{
+    struct arena *arena = arena_new(8u << 20);
+    struct job_spec *s = arena ? arena_alloc(arena, sizeof(*s)) : NULL;
+
+    if (s == NULL) {
+        arena_free(arena);
+        return NULL;
+    }
+    s->arena = arena;
+    return s;
 }
 
 static bool decode_anew(struct tick *t, struct arena *arena, struct canary *ret_decoded)
@@ -59,27 +75,43 @@ static bool decode(struct tick *t)
     revision_t uid = text_revision(json_text(metadata, "uid"));
     uint64_t judges = judges_of(metadata);
     struct job *j = t->job;
+    struct job_spec *s = j->spec;
 
-    if (j->spec_arena == NULL || generation == 0 || generation != j->decoded_generation ||
-        uid != j->decoded_uid || judges != j->decoded_judges) {
+    if (s == NULL || generation == 0 || generation != s->generation || uid != s->uid ||
+        judges != s->judges) {
         job_forget_spec(j);
-        j->spec_arena = arena_new(8u << 20);
-        j->decoded_generation = generation;
-        j->decoded_uid = uid;
-        j->decoded_judges = judges;
-        j->decoded = j->spec_arena ? arena_alloc(j->spec_arena, sizeof(*j->decoded)) : NULL;
-        if (j->decoded == NULL) {
-            job_forget_spec(j);
+        s = j->spec = spec_new();
+        if (s == NULL)
             return false;
-        }
-        if (!decode_anew(t, j->spec_arena, j->decoded)) {
-            j->decoded_generation = 0;
-            t->spec = &j->decoded->spec;
+        s->generation = generation;
+        s->uid = uid;
+        s->judges = judges;
+        if (!decode_anew(t, s->arena, &s->canary)) {
+            s->generation = 0;
+            t->spec = &s->canary.spec;
             return false;
         }
     }
-    t->spec = &j->decoded->spec;
+    t->spec = &s->canary.spec;
     return true;
+}
+
+const cJSON *job_router_spec(struct job *j, const cJSON *canary)
+{
+    const cJSON *metadata = json_get(canary, "metadata");
+    int64_t generation = json_int(metadata, "generation", 0);
+    revision_t uid = text_revision(json_text(metadata, "uid"));
+    struct job_spec *s = j->spec;
+
+    if (s == NULL || generation == 0)
+        return NULL;
+    if (s->for_routers == NULL || s->routers_generation != generation || s->routers_uid != uid) {
+        json_free(s->for_routers);
+        s->for_routers = router_spec(canary);
+        s->routers_generation = generation;
+        s->routers_uid = uid;
+    }
+    return s->for_routers;
 }
 
 bool tick_open(struct tick *t, struct job *j)

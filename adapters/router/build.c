@@ -55,6 +55,16 @@ char *build_text(const char *format, ...)
     return must(strbuf_detach(&b));
 }
 
+char *build_join(const char *a, const char *b)
+{
+    size_t a_len = strlen(a), b_len = strlen(b);
+    char *text = must(malloc(a_len + b_len + 1));
+
+    memcpy(text, a, a_len);
+    memcpy(text + a_len, b, b_len + 1);
+    return text;
+}
+
 cJSON *build_int(int64_t value)
 {
     return must(json_new_int(value));
@@ -279,8 +289,8 @@ struct router_write *call_write(struct call *c, enum router_verb verb, const str
     *w = (struct router_write){
         .verb = verb,
         .resource = r,
-        .ns = build_text("%s", r->cluster_scoped ? "" : c->ns),
-        .name = build_text("%s", name),
+        .ns = build_join(r->cluster_scoped ? "" : c->ns, ""),
+        .name = build_join(name, ""),
         .object = object,
         .before = must(strbuf_detach(&before)),
         .after = NULL,

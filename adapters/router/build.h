@@ -35,6 +35,8 @@ cJSON *build_child(cJSON *object, const char *name);
 /* The first member of an object, or NULL when `v` is none. */
 const cJSON *build_members(const cJSON *v);
 char *build_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One after the other. */
+char *build_join(const char *a, const char *b);
 /* The members of an object in order of their names; the list is the caller's to free(). NULL when
  * empty. */
 const cJSON **build_sorted(const cJSON *object, size_t *ret_count);
@@ -56,7 +58,8 @@ struct call {
     const struct router_request *request;
     const struct router_options *options;
     const char *provider;
-    cJSON *spec;           /* spec of the Canary in the normal form of canary_shape */
+    const cJSON *spec;     /* router_spec of the Canary */
+    cJSON *own_spec;       /* the same, when the request brings none */
     const cJSON *service;  /* spec.service */
     const cJSON *analysis; /* spec.analysis, or spec.canaryAnalysis, or NULL */
     const cJSON *match;    /* analysis.match when it has entries, else NULL */

@@ -219,7 +219,7 @@ static struct router_request request_of(struct rendering *r)
 
     if (provider[0] == '\0' || r->request->override_provider)
         provider = otherwise;
-    return (struct router_request){r->canary, provider, &r->options, &r->world};
+    return (struct router_request){r->canary, provider, &r->options, &r->world, NULL};
 }
 
 static int render_mesh(struct rendering *r)

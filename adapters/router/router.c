@@ -89,9 +89,9 @@ void service_names_of(const cJSON *canary, struct service_names *ret_names)
 
     if (apex[0] == '\0')
         apex = json_text(json_get(spec, "targetRef"), "name");
-    ret_names->apex = build_text("%s", apex);
-    ret_names->primary = build_text("%s-primary", apex);
-    ret_names->canary = build_text("%s-canary", apex);
+    ret_names->apex = build_join(apex, "");
+    ret_names->primary = build_join(apex, "-primary");
+    ret_names->canary = build_join(apex, "-canary");
 }
 
 void service_names_release(struct service_names *n)
@@ -120,22 +120,28 @@ void router_result_release(struct router_result *r)
     memset(r, 0, sizeof(*r));
 }
 
+cJSON *router_spec(const cJSON *canary)
+{
+    return shape_decode(&canary_shape, json_get(canary, "spec"));
+}
+
 void call_begin(struct call *c, const struct router_request *q, struct router_result *result)
 {
     const cJSON *metadata = json_get(q->canary, "metadata");
     const cJSON *status = json_get(q->canary, "status");
 
     memset(result, 0, sizeof(*result));
-    result->cookies.session = build_text("%s", json_text(status, "sessionAffinityCookie"));
-    result->cookies.previous = build_text("%s", json_text(status, "previousSessionAffinityCookie"));
-    result->cookies.primary = build_text("%s", json_text(status, "primarySessionAffinityCookie"));
+    result->cookies.session = build_join(json_text(status, "sessionAffinityCookie"), "");
+    result->cookies.previous = build_join(json_text(status, "previousSessionAffinityCookie"), "");
+    result->cookies.primary = build_join(json_text(status, "primarySessionAffinityCookie"), "");
 
     memset(c, 0, sizeof(*c));
     c->router = router_find(q->provider, NULL);
     c->request = q;
     c->options = q->options;
     c->provider = q->provider;
-    c->spec = shape_decode(&canary_shape, json_get(q->canary, "spec"));
+    c->own_spec = q->spec ? NULL : router_spec(q->canary);
+    c->spec = q->spec ? q->spec : c->own_spec;
     c->service = json_get(c->spec, "service");
     c->analysis = json_get(c->spec, "analysis");
     /* Flagger reads the affinity from spec.analysis alone */
@@ -156,7 +162,7 @@ void call_begin(struct call *c, const struct router_request *q, struct router_re
 
 int call_end(struct call *c)
 {
-    json_free(c->spec);
+    json_free(c->own_spec);
     service_names_release(&c->names);
     strbuf_release(&c->api_error);
     strbuf_release(&c->label);

@@ -118,7 +118,11 @@ struct router_request {
     const char *provider; /* effective provider string */
     const struct router_options *options;
     const struct router_world *world;
+    const cJSON *spec; /* router_spec(canary), borrowed; NULL: each call makes its own */
 };
+
+/* The spec of a Canary as the calls read it; the caller frees it. */
+cJSON *router_spec(const cJSON *canary);
 
 /*
  * The four calls of the contract. Each clears `ret_result`, which the caller releases, and returns

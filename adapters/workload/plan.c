@@ -120,10 +120,10 @@ void plan_write(struct plan *p, enum router_verb verb, const struct resource *r,
     result->writes[result->count++] = (struct router_write){
         .verb = verb,
         .resource = r,
-        .ns = build_text("%s", p->ns),
-        .name = build_text("%s", name),
+        .ns = build_join(p->ns, ""),
+        .name = build_join(name, ""),
         .object = object,
-        .before = build_text("%s", strbuf_str(&before)),
+        .before = build_join(strbuf_str(&before), ""),
     };
     strbuf_release(&before);
 }

@@ -160,7 +160,7 @@ static int call(struct history *h, const cJSON *op, struct router_result *result
 {
     struct router_world world = objectmap_world(&h->map);
     struct router_request q = {h->canary, json_text(json_get(h->canary, "spec"), "provider"),
-                               &h->options, &world};
+                               &h->options, &world, NULL};
     const char *name = json_text(op, "op");
     struct routing wanted = {json_int(op, "primary", 0), json_int(op, "canary", 0),
                              json_bool(op, "mirror", false)};

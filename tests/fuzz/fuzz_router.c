@@ -183,7 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((data[1] & 2) != 0) /* without A/B, so that affinity and mirror have their say */
         json_remove(json_at(canary, "spec", "analysis", NULL), "match");
     poison(canary, data + 2, half);
-    q = (struct router_request){canary, router_providers[data[0] % 19], &options, &world};
+    q = (struct router_request){canary, router_providers[data[0] % 19], &options, &world, NULL};
     call_all(&q, &map);
     poison(map.objects, data + 2 + half, size - 2 - half);
     call_all(&q, &map);

@@ -44,7 +44,7 @@ static void call(struct run *r, const cJSON *op)
     struct router_world world = objectmap_world(&r->map);
     struct router_writer writer = objectmap_writer(&r->map);
     struct router_request q = {r->canary, json_str(json_get(r->canary, "spec"), "provider"),
-                               &r->options, &world};
+                               &r->options, &world, NULL};
     struct routing wanted = {json_int(op, "primary", 0), json_int(op, "canary", 0),
                              json_bool(op, "mirror", false)};
     const char *name = json_str(op, "op");
