@@ -183,6 +183,7 @@ struct operator
     int64_t next_pass_ms;
     size_t waiting;      /* of the jobs at work, those that wait for a hook or a chat of a user's */
     uint64_t pass_ticks; /* run before the present pass began */
+    uint64_t passes;     /* in which ticks ran */
     bool warm;           /* ticks have run since it rested last */
     int64_t last_sync_ms;
     uint64_t asks[ASK_KIND_COUNT];

@@ -10,6 +10,7 @@
 
 #define WAITING_MAX 2048 /* ticks under way, waiting ones included */
 #define RESYNC_MS 30000  /* a failed finalization is tried again */
+#define REST_PASSES 3    /* trees that nobody reads are dropped every so many passes of ticks */
 #define LATE_MS 20 /* a tick that begins later than this was kept waiting by others */
 
 static int64_t now_ms(const struct operator* o)
@@ -250,13 +251,19 @@ static bool may_work(const struct operator* o)
     return o->synced && !o->stopping && (!o->o.leader_election || o->leading);
 }
 
-/* When no tick ran in a whole pass, nothing of the last ones is kept. */
+/*
+ * When no tick ran in a whole pass, nothing of the last ones is kept. While some do, trees may stay
+ * unread for longer than a pass: many are read at one step of a rollout, and at the next but one.
+ */
 static void begin_pass(struct operator* o, int64_t now)
 {
+    bool rested = o->ticks == o->pass_ticks;
+
     while (o->next_pass_ms <= now)
         o->next_pass_ms += o->o.control_loop_ms;
-    world_rest(o);
-    if (o->ticks != o->pass_ticks) {
+    if (rested || ++o->passes % REST_PASSES == 0)
+        world_rest(o);
+    if (!rested) {
         o->warm = true;
     } else if (o->warm && o->jobs.running_count == 0) {
         o->warm = false;
