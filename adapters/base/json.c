@@ -96,9 +96,21 @@ static void add_value(struct strbuf *b, const cJSON *v, bool sorted);
 static void add_member(struct strbuf *b, const cJSON *v, bool sorted)
 {
     const char *name = v->string ? v->string : "";
+    size_t len = strlen(name);
 
-    strbuf_add_json(b, name, strlen(name));
-    strbuf_addc(b, ':');
+    if (v->type & cJSON_StringIsConst) { /* the names of json_node.c: nothing to escape */
+        char *out = strbuf_extend(b, len + 3);
+
+        if (!out)
+            return;
+        out[0] = '"';
+        memcpy(out + 1, name, len);
+        out[len + 1] = '"';
+        out[len + 2] = ':';
+    } else {
+        strbuf_add_json(b, name, len);
+        strbuf_addc(b, ':');
+    }
     add_value(b, v, sorted);
 }
 

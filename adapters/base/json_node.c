@@ -273,7 +273,7 @@ __attribute__((constructor)) static void json_node_init(void)
         slots[i] = (uint8_t)n;
         name_lengths[n] = (uint8_t)len;
     }
-    cJSON_InitHooks(&(cJSON_Hooks){json_block_new, json_block_free});
+    cJSON_InitHooks(&(cJSON_Hooks){json_block_any, json_block_free});
 }
 
 /* ---- nodes
@@ -281,18 +281,16 @@ __attribute__((constructor)) static void json_node_init(void)
 
 cJSON *json_node_new(int type)
 {
-    cJSON *v = json_block_new(sizeof(*v));
+    cJSON *v = json_block_node();
 
-    if (v) {
-        memset(v, 0, sizeof(*v));
-        v->type = type;
-    }
+    if (v)
+        *v = (cJSON){.type = type};
     return v;
 }
 
 char *json_text_new(size_t size)
 {
-    return json_block_new(size);
+    return json_block_text(size);
 }
 
 void json_text_free(char *text)
@@ -302,7 +300,7 @@ void json_text_free(char *text)
 
 static char *text_copy(const char *s, size_t len)
 {
-    char *copy = json_block_new(len + 1);
+    char *copy = json_block_text(len + 1);
 
     if (copy) {
         memcpy(copy, s, len);
@@ -458,6 +456,8 @@ void json_free(cJSON *v)
     while (v) {
         cJSON *next = v->next;
 
+        __builtin_prefetch(next, 1); /* on its way while this one is taken apart */
+
         if (!(v->type & cJSON_IsReference)) {
             if (v->child)
                 json_free(v->child);
@@ -477,11 +477,12 @@ cJSON *json_copy(const cJSON *v)
 
     if (v == NULL)
         return NULL;
-    copy = json_node_new(v->type & ~(cJSON_IsReference | SHARED));
+    copy = json_block_node();
     if (copy == NULL)
         return NULL;
-    copy->valueint = v->type & SHARED ? 0 : v->valueint;
-    copy->valuedouble = v->valuedouble;
+    *copy = (cJSON){.type = v->type & ~(cJSON_IsReference | SHARED),
+                    .valueint = v->type & SHARED ? 0 : v->valueint,
+                    .valuedouble = v->valuedouble};
     if (v->valuestring) {
         copy->valuestring = text_copy(v->valuestring, strlen(v->valuestring));
         if (copy->valuestring == NULL)
@@ -490,7 +491,8 @@ cJSON *json_copy(const cJSON *v)
     if (v->string && v->type & cJSON_StringIsConst) {
         copy->string = v->string;
     } else if (v->string) {
-        if (!json_node_name(copy, v->string, strlen(v->string)))
+        copy->string = text_copy(v->string, strlen(v->string));
+        if (copy->string == NULL)
             goto fail;
     }
     for (const cJSON *child = v->child; child; child = child->next) {

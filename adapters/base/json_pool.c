@@ -5,27 +5,30 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "adapters/base/json.h"
-
 #if JSON_POOLED
 
 #define CHUNK_BYTES 16384u
-#define HEAD_BYTES 64u /* of a chunk: blocks begin at a line of the cache */
-#define STEP 16u       /* up to SMALL_MAX there is a size for each multiple of it */
-#define SMALL_MAX 64u
+#define NODE_BYTES 64u /* a line of the cache */
+#define STEP 16u       /* of the sizes of blocks for texts, their head included */
+#define TEXT_CLASSES 8u
+#define CLASS_NODE TEXT_CLASSES
+#define CLASS_COUNT (TEXT_CLASSES + 1)
+#define CLASS_LARGE CLASS_COUNT /* malloc's */
 
-static const size_t sizes[] = {16, 32, 48, 64, 96, 128, 192, 256, 512, 1024};
-#define CLASS_COUNT (sizeof(sizes) / sizeof(sizes[0]))
-#define CLASS_ALONE CLASS_COUNT /* a chunk for one block that is larger than all these */
-
+/* At the start of each chunk; blocks of its class follow. */
 struct chunk {
     struct chunk *next;
     _Atomic(const struct pool *) owner; /* the thread in whose list it is, or NULL */
     uint32_t class;
     uint32_t cut, free; /* blocks; the latter while json_trim counts */
 };
-_Static_assert(sizeof(struct chunk) <= HEAD_BYTES, "a chunk's head has room for it");
-_Static_assert(sizeof(cJSON) <= SMALL_MAX, "a node is a small block");
+_Static_assert(sizeof(struct chunk) <= NODE_BYTES, "a chunk's head takes the place of a node");
+_Static_assert(sizeof(cJSON) <= NODE_BYTES, "a node fits");
+
+/* Before each text. Texts begin behind it, eight bytes after a multiple of 16. */
+struct head {
+    uint64_t class;
+};
 
 struct block {
     struct block *next; /* while it is free */
@@ -46,15 +49,9 @@ static struct block *left_free[CLASS_COUNT];
 static struct chunk *left_chunks;
 static pthread_key_t thread_end;
 
-static uint32_t class_of(size_t size)
+static size_t block_bytes(uint32_t class)
 {
-    uint32_t class = SMALL_MAX / STEP;
-
-    if (size <= SMALL_MAX)
-        return size == 0 ? 0 : (uint32_t)((size - 1) / STEP);
-    while (class < CLASS_COUNT && sizes[class] < size)
-        class++;
-    return class;
+    return class == CLASS_NODE ? NODE_BYTES : (class + 1) * STEP;
 }
 
 static struct chunk *chunk_of(void *block)
@@ -64,7 +61,7 @@ static struct chunk *chunk_of(void *block)
 
 static bool is_cut_up(const struct chunk *c)
 {
-    return HEAD_BYTES + (c->cut + 1) * sizes[c->class] > CHUNK_BYTES;
+    return NODE_BYTES + (c->cut + 1) * block_bytes(c->class) > CHUNK_BYTES;
 }
 
 /* ---- threads that end and begin */
@@ -121,14 +118,12 @@ __attribute__((constructor)) static void json_pool_init(void)
 
 /* ---- blocks */
 
-static struct chunk *chunk_new(uint32_t class, size_t bytes)
+static struct chunk *chunk_new(uint32_t class)
 {
-    void *memory;
-    struct chunk *c;
+    struct chunk *c = aligned_alloc(CHUNK_BYTES, CHUNK_BYTES);
 
-    if (posix_memalign(&memory, CHUNK_BYTES, bytes) != 0)
+    if (c == NULL)
         return NULL;
-    c = memory;
     c->next = NULL;
     atomic_init(&c->owner, NULL);
     c->class = class;
@@ -136,31 +131,13 @@ static struct chunk *chunk_new(uint32_t class, size_t bytes)
     return c;
 }
 
-/* A block larger than all sizes. */
-static void *alone_new(size_t size)
-{
-    struct chunk *c = size < SIZE_MAX / 2 ? chunk_new(CLASS_ALONE, HEAD_BYTES + size) : NULL;
-
-    return c ? (char *)c + HEAD_BYTES : NULL;
-}
-
 /* A block that was none before. */
 static void *cut(struct pool *p, uint32_t class)
 {
-    struct chunk *c;
+    struct chunk *c = p->cutting[class];
 
-    if (!p->registered) {
-        take_over(p);
-        if (p->free[class]) {
-            struct block *b = p->free[class];
-
-            p->free[class] = b->next;
-            return b;
-        }
-    }
-    c = p->cutting[class];
     if (c == NULL || is_cut_up(c)) {
-        c = chunk_new(class, CHUNK_BYTES);
+        c = chunk_new(class);
         if (c == NULL)
             return NULL;
         c->owner = p;
@@ -168,38 +145,73 @@ static void *cut(struct pool *p, uint32_t class)
         p->chunks = c;
         p->cutting[class] = c;
     }
-    return (char *)c + HEAD_BYTES + c->cut++ * sizes[class];
+    return (char *)c + NODE_BYTES + c->cut++ * block_bytes(class);
 }
 
-void *json_block_new(size_t size)
+static void *take(uint32_t class)
 {
-    uint32_t class = class_of(size);
     struct pool *p = &pool;
-    struct block *b;
+    struct block *b = p->free[class];
 
-    if (class == CLASS_ALONE)
-        return alone_new(size);
-    b = p->free[class];
+    if (b == NULL && !p->registered) {
+        take_over(p);
+        b = p->free[class];
+    }
     if (b == NULL)
         return cut(p, class);
     p->free[class] = b->next;
+    __builtin_prefetch(b->next, 1); /* the next call reads it: what was free for long is not near */
     return b;
 }
 
-void json_block_free(void *memory)
+static void put(struct block *b, uint32_t class)
 {
-    struct block *b = memory;
-    struct chunk *c;
+    b->next = pool.free[class];
+    pool.free[class] = b;
+}
 
-    if (b == NULL)
+cJSON *json_block_node(void)
+{
+    return take(CLASS_NODE);
+}
+
+char *json_block_text(size_t size)
+{
+    uint32_t class = CLASS_LARGE;
+    struct head *h;
+
+    if (size > TEXT_CLASSES * STEP - sizeof(*h)) {
+        h = size < SIZE_MAX / 2 ? malloc(sizeof(*h) + size) : NULL;
+    } else {
+        class = (uint32_t)((size + sizeof(*h) - 1) / STEP);
+        h = take(class);
+    }
+    if (h == NULL)
+        return NULL;
+    h->class = class;
+    return (char *)(h + 1);
+}
+
+void *json_block_any(size_t size)
+{
+    return size == sizeof(cJSON) ? (void *)json_block_node() : json_block_text(size);
+}
+
+void json_block_free(void *block)
+{
+    struct head *h = block;
+
+    if (block == NULL)
         return;
-    c = chunk_of(b);
-    if (c->class == CLASS_ALONE) {
-        free(c);
+    if ((uintptr_t)block % NODE_BYTES == 0) {
+        put(block, CLASS_NODE);
         return;
     }
-    b->next = pool.free[c->class];
-    pool.free[c->class] = b;
+    h--;
+    if (h->class == CLASS_LARGE)
+        free(h);
+    else
+        put((struct block *)(void *)h, (uint32_t)h->class);
 }
 
 /* ---- giving back */
@@ -253,7 +265,17 @@ void json_trim(void)
 
 #else
 
-void *json_block_new(size_t size)
+cJSON *json_block_node(void)
+{
+    return malloc(sizeof(cJSON));
+}
+
+char *json_block_text(size_t size)
+{
+    return malloc(size);
+}
+
+void *json_block_any(size_t size)
 {
     return malloc(size);
 }

@@ -30,8 +30,11 @@ static bool take(struct reader *r, char c)
     return true;
 }
 
-static void skip_space(struct reader *r)
+/* What programs write has none: that is seen at once. */
+static inline void skip_space(struct reader *r)
 {
+    if (r->at < r->len && (unsigned char)r->text[r->at] > ' ')
+        return;
     while (r->at < r->len) {
         char c = r->text[r->at];
 

@@ -56,6 +56,18 @@ static inline bool reserve(struct strbuf *b, size_t more)
     return grow(b, more);
 }
 
+char *strbuf_extend(struct strbuf *b, size_t len)
+{
+    char *place;
+
+    if (!reserve(b, len))
+        return NULL;
+    place = b->data + b->len;
+    b->len += len;
+    b->data[b->len] = '\0';
+    return place;
+}
+
 void strbuf_add(struct strbuf *b, const char *bytes, size_t len)
 {
     if (!reserve(b, len))
@@ -178,14 +190,12 @@ static bool add_plain(struct strbuf *b, const char *s, size_t len)
 
     if (plain_bytes(s, len) < len)
         return false;
-    if (!reserve(b, len + 2))
+    out = strbuf_extend(b, len + 2);
+    if (!out)
         return true;
-    out = b->data + b->len;
     out[0] = '"';
     memcpy(out + 1, s, len);
     out[len + 1] = '"';
-    out[len + 2] = '\0';
-    b->len += len + 2;
     return true;
 }
 

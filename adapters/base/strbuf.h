@@ -32,6 +32,8 @@ void strbuf_addf(struct strbuf *b, const char *format, ...) __attribute__((forma
 void strbuf_addv(struct strbuf *b, const char *format, va_list args);
 /* `s` as a JSON string with quotes, escaped as encoding/json does with HTML escaping off. */
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len);
+/* Where to write `len` bytes at the end; the NUL is there already. NULL when memory is out. */
+char *strbuf_extend(struct strbuf *b, size_t len);
 /* The text so far; "" when nothing was appended. */
 const char *strbuf_str(const struct strbuf *b);
 /* Hand the memory to the caller, who frees it; the buffer is empty again. NULL when memory was out.
