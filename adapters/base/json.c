@@ -375,17 +375,24 @@ static bool numbers_equal(const cJSON *a, const cJSON *b)
     return strcmp(a->valuestring, b->valuestring) == 0;
 }
 
+static bool same_name(const cJSON *a, const cJSON *b)
+{
+    return a->string && b->string && (a->string == b->string || strcmp(a->string, b->string) == 0);
+}
+
 static bool objects_equal(const cJSON *a, const cJSON *b)
 {
+    const cJSON *other = b->child; /* mostly both have the same order */
     size_t a_count = 0, b_count = 0;
 
     for (const cJSON *v = b->child; v; v = v->next)
         b_count++;
     for (const cJSON *v = a->child; v; v = v->next, a_count++) {
-        const cJSON *other = v->string ? json_get(b, v->string) : NULL;
-
+        if (!other || !same_name(v, other))
+            other = v->string ? json_get(b, v->string) : NULL;
         if (!other || !json_equal(v, other))
             return false;
+        other = other->next;
     }
     return a_count == b_count;
 }

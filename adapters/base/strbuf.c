@@ -8,8 +8,8 @@
 #include "adapters/base/plain.h"
 
 #define CAP_MIN 64u
-#define CAP_QUADRUPLED 4096u /* up to here a buffer grows fourfold, from here on twofold */
-#define ADDF_GUESS 60u /* most formatted texts are shorter, and are written at the first try */
+#define CAP_STEEP 4096u /* up to here a buffer grows eightfold, from here on twofold */
+#define ADDF_GUESS 60u  /* most formatted texts are shorter, and are written at the first try */
 
 void strbuf_release(struct strbuf *b)
 {
@@ -37,7 +37,7 @@ static bool grow(struct strbuf *b, size_t more)
     need = b->len + more + 1;
     cap = b->cap ? b->cap : CAP_MIN;
     while (cap < need)
-        cap *= cap < CAP_QUADRUPLED ? 4 : 2;
+        cap *= cap < CAP_STEEP ? 8 : 2;
     data = realloc(b->data, cap);
     if (!data) {
         b->failed = true;

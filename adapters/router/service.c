@@ -285,66 +285,68 @@ static void create_service(struct call *c, const struct wanted_service *w)
                "service %s.%s create error: ", w->name, c->ns);
 }
 
-/* Change `object`, a copy of `live`, to what is wanted; returns whether anything changed. */
-static bool update_spec(const struct call *c, const struct wanted_service *w, const cJSON *live,
-                        cJSON *object)
+/* A live object that mostly is as wanted: copied when the first thing is found to change. */
+struct edit {
+    const cJSON *live;
+    cJSON *object; /* NULL = nothing to change */
+};
+
+static cJSON *changed_child(struct edit *e, const char *name)
+{
+    if (e->object == NULL)
+        e->object = build_copy(e->live);
+    return build_child(e->object, name);
+}
+
+static void update_spec(const struct call *c, const struct wanted_service *w, struct edit *e)
 {
     cJSON *selector = make_selector(c, w->to_primary), *ports = make_ports(c, w->ports);
-    cJSON *live_ports = shape_decode(&ports_shape, json_at(live, "spec", "ports", NULL));
-    cJSON *spec = build_child(object, "spec");
+    const cJSON *spec = json_get(e->live, "spec");
+    cJSON *live_ports = shape_decode(&ports_shape, json_get(spec, "ports"));
     const cJSON *distribution = json_get(c->service, "trafficDistribution");
-    bool changed;
 
     keep_node_ports(ports, live_ports);
-    changed = !ports_equal(ports, live_ports) || !json_equal(selector, json_get(spec, "selector"));
-    json_free(live_ports);
-    if (changed) {
-        build_set(spec, "ports", ports);
-        build_set(spec, "selector", selector);
+    if (!ports_equal(ports, live_ports) || !json_equal(selector, json_get(spec, "selector"))) {
+        build_set(changed_child(e, "spec"), "ports", ports);
+        build_set(changed_child(e, "spec"), "selector", selector);
     } else {
         json_free(ports);
         json_free(selector);
     }
-    if (!call_has(c, QUIRK_SERVICE_FIXED) && is_owned(c, live) &&
+    json_free(live_ports);
+    if (!call_has(c, QUIRK_SERVICE_FIXED) && is_owned(c, e->live) &&
         strcmp(json_text(c->service, "trafficDistribution"),
                json_text(spec, "trafficDistribution")) != 0) {
-        json_remove(spec, "trafficDistribution");
-        build_set(spec, "trafficDistribution", build_copy(distribution));
-        changed = true;
+        json_remove(changed_child(e, "spec"), "trafficDistribution");
+        build_set(changed_child(e, "spec"), "trafficDistribution", build_copy(distribution));
     }
-    return changed;
 }
 
-static bool replace_map(cJSON *metadata, const char *name, cJSON *map)
+static void replace_map(struct edit *e, const char *name, cJSON *map)
 {
-    if (json_equal(map, json_get(metadata, name))) {
+    if (json_equal(map, json_at(e->live, "metadata", name, NULL)))
         json_free(map);
-        return false;
-    }
-    build_set(metadata, name, map);
-    return true;
+    else
+        build_set(changed_child(e, "metadata"), name, map);
 }
 
 /* Labels and annotations of a Service that is the Canary's own. */
-static bool update_metadata(const struct call *c, const struct wanted_service *w, const cJSON *live,
-                            cJSON *object)
+static void update_metadata(const struct call *c, const struct wanted_service *w, struct edit *e)
 {
     cJSON *labels = wanted_labels(c, w->role, w->name),
           *annotations = wanted_annotations(c, w->role);
-    cJSON *metadata = build_child(object, "metadata");
-    bool changed;
 
-    keep_unmanaged(c, live, "annotations", annotations);
-    keep_unmanaged(c, live, "labels", labels);
-    changed = replace_map(metadata, "annotations", annotations);
-    return replace_map(metadata, "labels", labels) || changed;
+    keep_unmanaged(c, e->live, "annotations", annotations);
+    keep_unmanaged(c, e->live, "labels", labels);
+    replace_map(e, "annotations", annotations);
+    replace_map(e, "labels", labels);
 }
 
 static int reconcile_one(struct call *c, const struct wanted_service *w)
 {
-    cJSON *live = NULL, *object;
+    cJSON *live = NULL;
+    struct edit e = {NULL, NULL};
     int code = call_get(c, &RESOURCE_SERVICE, w->name, &live);
-    bool changed;
 
     c->prefix = "reconcileService failed: ";
     if (code == -ENOENT) {
@@ -353,16 +355,14 @@ static int reconcile_one(struct call *c, const struct wanted_service *w)
     }
     if (code != 0)
         return call_fail(c, code, "service %s get query error: %s", w->name, call_api_error(c));
-    object = build_copy(live);
-    changed = update_spec(c, w, live, object);
+    e.live = live;
+    update_spec(c, w, &e);
     if (is_owned(c, live))
-        changed = update_metadata(c, w, live, object) || changed;
-    if (changed) {
-        annotations_add_flux(build_child(build_child(object, "metadata"), "annotations"));
-        call_write(c, ROUTER_PUT, &RESOURCE_SERVICE, w->name, object,
+        update_metadata(c, w, &e);
+    if (e.object) {
+        annotations_add_flux(build_child(changed_child(&e, "metadata"), "annotations"));
+        call_write(c, ROUTER_PUT, &RESOURCE_SERVICE, w->name, e.object,
                    "service %s update error: ", w->name);
-    } else {
-        json_free(object);
     }
     json_free(live);
     return 0;
