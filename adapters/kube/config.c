@@ -153,7 +153,7 @@ static int read_file_into(struct loader *l, const char *path, bool may_be_missin
         return 0;
     if (l->file_count == FILES_MAX)
         return -E2BIG;
-    f->path = arena_strdup(l->config->arena, path);
+    f->path = arena_strdup(l->diags->arena, path); /* a finding outlives a refused config */
     if (r != 0) {
         complain_at(l, f, NULL, NULL,
                     r == -ENOENT   ? "no such file"

@@ -11,19 +11,31 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static char path[] = "/tmp/fuzz-kubeconfig-XXXXXX";
+static FILE *sink;
+
+static void remove_file(void)
+{
+    (void)fclose(sink);
+    (void)unlink(path);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char path[] = "/tmp/fuzz-kubeconfig-XXXXXX"; /* one file for the whole run */
-    static int fd = -1;
+    static int fd = -1; /* one file for the whole run */
     struct kube_config_source source = {.path = path};
     struct kube_config *config = NULL;
     struct arena *arena = arena_new(0);
     struct diags diags;
     int r;
 
-    if (fd < 0)
+    if (fd < 0) {
         fd = mkstemp(path);
-    assert(fd >= 0);
+        assert(fd >= 0);
+        sink = fopen("/dev/null", "w");
+        assert(sink);
+        atexit(remove_file);
+    }
     assert(ftruncate(fd, 0) == 0);
     assert(pwrite(fd, data, size, 0) == (ssize_t)size);
     diags_init(&diags, arena);
@@ -36,6 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(r == -ENOENT || r == -ENOMEM || diags.errors > 0);
     }
     kube_config_free(config);
+    for (size_t i = 0; i < diags.count; i++) /* findings outlive the config */
+        diag_print(sink, &diags.items[i], NULL, 0, false);
     diags_release(&diags);
     arena_free(arena);
     return 0;
