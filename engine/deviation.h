@@ -66,7 +66,8 @@
     X(SKIP_WAITS, "skip-waits", "Q59",                                                             \
       "skipAnalysis waits for the primary before it takes the canary's pods away")                 \
     X(HOLD_NEW_REVISION, "hold-new-revision", "Q63",                                               \
-      "a new revision is held, not failed, while the primary is broken")
+      "a new revision is held, not failed, while the primary is broken")                           \
+    X(TELL_FIRST, "tell-first", "Q64", "steps, halts and deletions are told before they are stored")
 
 enum deviation {
 #define DEVIATION_BIT(id, name, quirk, summary) DEV_##id,

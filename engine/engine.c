@@ -222,6 +222,10 @@ void rollout_load(struct rollout *r, const struct status *status, uint32_t memor
 {
     r->stored = *status;
     r->memory = memory;
+    /* A/B and blue/green store no weight: their promotion begins with all traffic on the canary. */
+    r->routed = status->phase == PHASE_PROMOTING && status->canary_weight == 0
+                    ? routed_share(WEIGHT_TOTAL, false)
+                    : routed_share(status->canary_weight, memory & MEMORY_MIRROR_TRIED);
     r->ask_kind = ASK_NONE;
 }
 
@@ -282,5 +286,7 @@ void engine_answer(struct rollout *r, const struct spec *spec, const struct answ
     }
     if (r->ask_kind == ASK_SAVE)
         rollout_saved(r, spec, answer);
+    if (r->ask_kind == ASK_ROUTES_SET && answer->outcome == OUTCOME_OK)
+        rollout_routed(r, spec);
     walk(&t, (enum gate)r->gate, answer);
 }

@@ -178,6 +178,10 @@ void status_apply(struct status *status, const struct save *save, const struct s
                   revision_t target, revision_t configs, ms_t now_ms);
 /* The open save has been answered: r->stored and r->memory are what stands now. */
 void rollout_saved(struct rollout *r, const struct spec *spec, const struct answer *answer);
+/* The routes asked for stand: what this process has told of goes by them. */
+void rollout_routed(struct rollout *r, const struct spec *spec);
+/* The canary's share as a number that grows: 0, 1 = mirrored, then twice its weight. */
+uint8_t routed_share(int32_t canary, bool mirrored);
 /* Status and message of the Promoted condition of a phase. */
 enum condition_status condition_of(enum phase phase);
 const char *condition_status_name(enum condition_status s); /* "True", "False", "Unknown", "" */

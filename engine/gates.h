@@ -85,7 +85,7 @@
     X(DISPATCH               , "G29" , 0                             , 0                    , NONE            , gate_dispatch_enter              , gate_never_answered)                  \
     /* strategies */ \
     X(CONFIRM_TRAFFIC        , "§4.6", F_JUMP | F_TRAFFIC_HOOKS      , 0                    , HOOK            , gate_confirm_traffic_enter       , gate_confirm_traffic_answered)        \
-    X(CANARY_STEP            , "§4.1", 0                             , 0                    , ROUTES_SET      , gate_canary_step_enter           , gate_raw_or_next)                     \
+    X(CANARY_STEP            , "§4.1", 0                             , 0                    , ROUTES_SET      , gate_canary_step_enter           , gate_canary_step_answered)            \
     X(CANARY_SAVE            , "§4.1", 0                             , 0                    , SAVE            , gate_canary_save_enter           , gate_canary_save_answered)            \
     X(AB_ROUTES              , "§4.4", F_JUMP                        , 0                    , ROUTES_SET      , gate_ab_routes_enter             , gate_ab_routes_answered)              \
     X(BLUE_GREEN_MIRROR      , "§4.5", F_JUMP                        , 0                    , ROUTES_SET      , gate_blue_green_mirror_enter     , gate_blue_green_mirror_answered)      \
@@ -128,7 +128,7 @@
     X(FINALIZE_TARGET        , "§9"  , 0                             , 0                    , REVERT_TARGET   , gate_just_ask                    , gate_log_or_next)                     \
     X(FINALIZE_READY         , "§9"  , 0                             , 0                    , CANARY_READY    , gate_finalize_ready_enter        , gate_finalize_ready_answered)         \
     X(FINALIZE_ROUTER        , "§9"  , 0                             , 0                    , REVERT_ROUTER   , gate_just_ask                    , gate_log_or_next)                     \
-    X(FINALIZE_REMOVE        , "§9"  , 0                             , 0                    , FINALIZER_REMOVE, gate_just_ask                    , gate_finalize_remove_answered)
+    X(FINALIZE_REMOVE        , "§9"  , 0                             , 0                    , FINALIZER_REMOVE, gate_finalize_remove_enter       , gate_finalize_remove_answered)
 /* clang-format on */
 
 enum gate {

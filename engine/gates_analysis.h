@@ -426,6 +426,15 @@ static flow_t gate_canary_step_enter(struct tick *t)
                       r->mirrored);
 }
 
+static flow_t gate_canary_step_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return raw(t, a);
+    if (deviates(t, DEV_TELL_FIRST))
+        event(t, EVENT_ADV_W)->a = t->r->next_canary;
+    return NEXT;
+}
+
 static flow_t gate_canary_save_enter(struct tick *t)
 {
     return save_weight(t, t->r->next_canary);
@@ -436,7 +445,8 @@ static flow_t gate_canary_save_answered(struct tick *t, const struct answer *a)
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
     gauge_weights(t, t->r->next_primary, t->r->next_canary);
-    event(t, EVENT_ADV_W)->a = t->r->next_canary;
+    if (!deviates(t, DEV_TELL_FIRST))
+        event(t, EVENT_ADV_W)->a = t->r->next_canary;
     return END;
 }
 
@@ -467,20 +477,27 @@ static flow_t gate_blue_green_mirror_answered(struct tick *t, const struct answe
     return NEXT;
 }
 
+static void tell_iteration(struct tick *t)
+{
+    struct note *n = event(t, EVENT_ADV_IT);
+
+    n->a = t->r->status.iterations + 1;
+    n->b = t->r->iterations;
+}
+
 static flow_t gate_iteration_save_enter(struct tick *t)
 {
+    if (deviates(t, DEV_TELL_FIRST))
+        tell_iteration(t);
     return save_iterations(t, t->r->status.iterations + 1);
 }
 
 static flow_t gate_iteration_save_answered(struct tick *t, const struct answer *a)
 {
-    struct note *n;
-
     if (a->outcome != OUTCOME_OK)
         return raw(t, a);
-    n = event(t, EVENT_ADV_IT);
-    n->a = t->r->status.iterations + 1;
-    n->b = t->r->iterations;
+    if (!deviates(t, DEV_TELL_FIRST))
+        tell_iteration(t);
     return END;
 }
 

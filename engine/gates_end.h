@@ -188,6 +188,8 @@ static flow_t gate_finalize_load_answered(struct tick *t, const struct answer *a
 
 static flow_t gate_finalize_save_enter(struct tick *t)
 {
+    if (deviates(t, DEV_TELL_FIRST))
+        event(t, EVENT_TERMINATING);
     return save_phase(t, PHASE_TERMINATING);
 }
 
@@ -206,7 +208,8 @@ static flow_t gate_finalize_save_answered(struct tick *t, const struct answer *a
 {
     if (a->outcome != OUTCOME_OK)
         return log_and_end(t, a);
-    event(t, EVENT_TERMINATING);
+    if (!deviates(t, DEV_TELL_FIRST))
+        event(t, EVENT_TERMINATING);
     return NEXT;
 }
 
@@ -231,11 +234,19 @@ static flow_t gate_finalize_ready_answered(struct tick *t, const struct answer *
     return log_and_end(t, a);
 }
 
+static flow_t gate_finalize_remove_enter(struct tick *t)
+{
+    if (deviates(t, DEV_TELL_FIRST))
+        event(t, EVENT_TERMINATED);
+    return ASKED;
+}
+
 static flow_t gate_finalize_remove_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         return log_and_end(t, a);
-    event(t, EVENT_TERMINATED);
+    if (!deviates(t, DEV_TELL_FIRST))
+        event(t, EVENT_TERMINATED);
     return END;
 }
 

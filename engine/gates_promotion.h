@@ -108,8 +108,11 @@ static flow_t gate_confirm_promotion_answered(struct tick *t, const struct answe
 
 static flow_t gate_promotion_refused_save_enter(struct tick *t)
 {
-    if (t->r->status.phase != PHASE_WAITING_PROMOTION)
+    if (t->r->status.phase != PHASE_WAITING_PROMOTION) {
+        if (deviates(t, DEV_TELL_FIRST))
+            tell_halt(t, EVENT_CP_HALT, ALERT_CONFIRM_PROMOTION);
         return save_phase(t, PHASE_WAITING_PROMOTION);
+    }
     return save_iterations(t, t->r->iterations - 1);
 }
 
@@ -119,9 +122,8 @@ static flow_t gate_promotion_refused_save_answered(struct tick *t, const struct 
         return a->outcome == OUTCOME_OK ? END : raw(t, a);
     if (a->outcome != OUTCOME_OK)
         log_error(t, LOG_PHASE_FAILED, a);
-    event_hook(t, EVENT_CP_HALT, t->r->cursor);
-    if (!hook_is_muted(t))
-        alert(t, ALERT_CONFIRM_PROMOTION);
+    if (!deviates(t, DEV_TELL_FIRST))
+        tell_halt(t, EVENT_CP_HALT, ALERT_CONFIRM_PROMOTION);
     return END;
 }
 

@@ -259,6 +259,25 @@ static flow_t gate_primary_ready_answered(struct tick *t, const struct answer *a
     return G_ROLLBACK;
 }
 
+/*
+ * A step that landed and was not told: its answer was lost, or the process died. The routes show
+ * it.
+ */
+static void tell_what_is_routed(struct tick *t)
+{
+    struct rollout *r = t->r;
+    uint8_t share = routed_share(r->canary, r->mirrored);
+    bool by_weight = !t->s->provider_is_kubernetes;
+
+    if (by_weight && share > r->routed && r->status.phase == PHASE_PROGRESSING &&
+        r->iterations <= 0 && !has(t, F_SKIP))
+        event(t, EVENT_ADV_W)->a = r->canary;
+    else if (by_weight && share < r->routed && r->primary > 0 &&
+             r->status.phase == PHASE_PROMOTING && t->s->analysis.step_weight_promotion > 0)
+        event(t, EVENT_ADV_PW)->a = r->primary;
+    r->routed = share;
+}
+
 static flow_t gate_routes_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
@@ -267,6 +286,8 @@ static flow_t gate_routes_answered(struct tick *t, const struct answer *a)
     t->r->canary = a->canary;
     t->r->mirrored = a->mirrored;
     gauge_weights(t, a->primary, a->canary);
+    if (deviates(t, DEV_TELL_FIRST))
+        tell_what_is_routed(t);
     return NEXT;
 }
 

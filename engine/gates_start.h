@@ -63,6 +63,8 @@ static flow_t gate_confirm_rollout_answered(struct tick *t, const struct answer 
 
 static flow_t gate_waiting_save_enter(struct tick *t)
 {
+    if (deviates(t, DEV_TELL_FIRST))
+        tell_halt(t, EVENT_CR_HALT, ALERT_CONFIRM_ROLLOUT);
     return save_phase(t, PHASE_WAITING);
 }
 
@@ -70,9 +72,8 @@ static flow_t gate_waiting_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         log_error(t, LOG_PHASE_FAILED, a);
-    event_hook(t, EVENT_CR_HALT, t->r->cursor);
-    if (!hook_is_muted(t))
-        alert(t, ALERT_CONFIRM_ROLLOUT);
+    if (!deviates(t, DEV_TELL_FIRST))
+        tell_halt(t, EVENT_CR_HALT, ALERT_CONFIRM_ROLLOUT);
     return END;
 }
 

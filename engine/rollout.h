@@ -121,6 +121,7 @@ struct rollout {
     bool reverted;      /* the target went back to the promoted revision */
     bool match;         /* analysis.match counts in this tick */
     bool next_mirrored;
+    uint8_t routed;     /* the canary's share that was told of, see routed_share (tell-first) */
     int32_t iterations; /* analysis.iterations of this tick */
     ms_t now_ms, began_ms;
     revision_t target, configs_now; /* as read in this tick */

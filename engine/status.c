@@ -101,6 +101,19 @@ void rollout_saved(struct rollout *r, const struct spec *spec, const struct answ
     r->memory = r->saving.memory;
 }
 
+uint8_t routed_share(int32_t canary, bool mirrored)
+{
+    int32_t weight = canary < 0 ? 0 : canary > WEIGHT_TOTAL ? WEIGHT_TOTAL : canary;
+
+    return (uint8_t)(weight > 0 ? 2 * weight : mirrored);
+}
+
+void rollout_routed(struct rollout *r, const struct spec *spec)
+{
+    if (spec_deviates(spec, DEV_TELL_FIRST))
+        r->routed = routed_share(r->next_canary, r->next_mirrored);
+}
+
 void hand_take_effect(struct hand *hand, struct rollout *r, const struct spec *spec,
                       enum ask_kind kind)
 {
@@ -110,5 +123,6 @@ void hand_take_effect(struct hand *hand, struct rollout *r, const struct spec *s
         hand->ok.primary = r->next_primary;
         hand->ok.canary = r->next_canary;
         hand->ok.mirrored = r->next_mirrored;
+        rollout_routed(r, spec);
     }
 }

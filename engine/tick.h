@@ -261,6 +261,14 @@ static inline bool hook_is_muted(const struct tick *t)
     return t->s->analysis.hooks[t->r->cursor].mute_alert;
 }
 
+/* A gate is closed: said of the hook at the cursor. */
+static inline void tell_halt(struct tick *t, enum event_id id, enum alert_id alert_of)
+{
+    event_hook(t, id, t->r->cursor);
+    if (!hook_is_muted(t))
+        alert(t, alert_of);
+}
+
 /*
  * May all traffic go to the primary? In the default profile only when it was seen ready in this
  * tick, or when the canary has none anyway.

@@ -67,6 +67,7 @@ struct events {
     struct event_options options;
     struct queued *first, *last;
     size_t pending;
+    uint64_t recorded;
     struct memory groups, sent, buckets;
     struct event_counts counts;
     uint64_t serial;
@@ -210,6 +211,16 @@ size_t events_pending(const struct events *e)
     return e->pending;
 }
 
+uint64_t events_recorded(const struct events *e)
+{
+    return e->recorded;
+}
+
+uint64_t events_done(const struct events *e)
+{
+    return e->recorded - e->pending;
+}
+
 const struct event_counts *events_counts(const struct events *e)
 {
     return &e->counts;
@@ -268,6 +279,7 @@ int events_record(struct events *e, const struct event_object *object, bool warn
     else
         e->first = q;
     e->last = q;
+    e->recorded++;
     if (++e->pending == 1 && !e->flushing && e->options.on_pending)
         e->options.on_pending(e->options.ctx);
     return 0;
@@ -503,6 +515,8 @@ int events_flush(struct events *e)
             e->last = NULL;
         e->pending--;
         free(q);
+        if (e->options.on_done)
+            e->options.on_done(e->options.ctx);
     }
     e->flushing = false;
     return r;

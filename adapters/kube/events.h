@@ -24,6 +24,7 @@ struct event_options {
     /* Something was queued while nothing was being sent: have a task call events_flush soon. NULL =
      * the caller flushes. */
     void (*on_pending)(void *ctx);
+    void (*on_done)(void *ctx); /* one more is sent, or given up. May be NULL */
     void *ctx;
 };
 
@@ -52,6 +53,9 @@ int events_record(struct events *e, const struct event_object *object, bool warn
  */
 int events_flush(struct events *e);
 size_t events_pending(const struct events *e);
+/* Queued since the beginning; of these sent, refused or given up, in the same order. */
+uint64_t events_recorded(const struct events *e);
+uint64_t events_done(const struct events *e);
 
 struct event_counts {
     uint64_t created, patched, combined;

@@ -1,4 +1,5 @@
 /* Notes of the engine, made known: log, Kubernetes Events, event hooks, chat, gauges. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,24 @@ static void record_event(struct tick *t, const char *reason, bool warning, const
         .reason = reason,
     };
 
-    events_record(t->op->events, &object, warning, message);
+    if (events_record(t->op->events, &object, warning, message) == 0)
+        t->said = events_recorded(t->op->events);
+}
+
+/* So long a rollout waits for the API server to take an Event. */
+#define SETTLE_MS 30000
+
+void emit_settle(struct tick *t)
+{
+    struct operator* o = t->op;
+    const struct clock *clock = o->o.clock;
+    int64_t until = clock->mono_ms(clock->self) + SETTLE_MS, left = SETTLE_MS;
+
+    if (!spec_deviates(t->spec, DEV_TELL_FIRST))
+        return;
+    while (events_done(o->events) < t->said && left > 0 &&
+           gate_wait(o->o.tasks, &o->told, left) != -ECANCELED)
+        left = until - clock->mono_ms(clock->self);
 }
 
 static void call_event_hook(struct tick *t, const struct hook_spec *h, const char *phase,

@@ -178,6 +178,7 @@ struct operator
     struct lease *lease;
     uint64_t lease_task, schedule_task, flush_task;
     struct gate wake; /* something to do for the scheduler */
+    struct gate told; /* an Event was sent or given up */
     bool flushing, stopping, leading, deposed, synced, ended;
     int64_t stop_by_ms; /* by mono_ms */
     int64_t next_pass_ms;
@@ -214,6 +215,7 @@ struct tick {
     bool reads_lost; /* something was read that no watch tells of */
     bool fresh;      /* read past the caches: somebody else wrote meanwhile */
     bool wrote, spoke;
+    uint64_t said;     /* the number of its last Event, see events_recorded */
     bool failed;       /* an ask could not be performed: this tick tells nothing of the next */
     bool redo_written; /* the end of a rollout is announced; take it back when all is said */
     bool ended;        /* the end of a rollout was stored in this tick */
@@ -306,6 +308,8 @@ int finalizer_set(struct tick *t, bool wanted, struct strbuf *reterr_text);
 /* emit.c */
 void emit(struct tick *t, const struct step *step);
 void emit_event(struct tick *t, enum event_level level, const char *phase, const char *message);
+/* Wait until the Events of this tick are sent: what is stored next takes their cause away. */
+void emit_settle(struct tick *t);
 /* The same for an event that is found again among any number of others, by its reason. */
 void emit_event_for(struct tick *t, const char *reason, enum event_level level, const char *phase,
                     const char *message);

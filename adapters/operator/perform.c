@@ -500,6 +500,7 @@ static void perform_workload(struct tick *t, const struct ask *ask, struct answe
 
 static void perform_save(struct tick *t, const struct ask *ask, struct answer *answer)
 {
+    emit_settle(t);
     if (status_save(t, &ask->save, answer) != 0)
         answer->outcome = OUTCOME_RETRY;
 }
@@ -564,6 +565,7 @@ static void perform_revert_router(struct tick *t, const struct ask *ask, struct 
 static void perform_finalizer_remove(struct tick *t, const struct ask *ask, struct answer *answer)
 {
     (void)ask;
+    emit_settle(t);
     if (finalizer_set(t, false, &t->text) != 0)
         answer->outcome = OUTCOME_RETRY;
 }

@@ -451,6 +451,13 @@ static void on_pending(void *ctx)
     o->flushing = o->flush_task != 0;
 }
 
+static void on_done(void *ctx)
+{
+    struct operator* o = ctx;
+
+    gate_notify(o->o.tasks, &o->told);
+}
+
 /* ---- life --------------------------------------------------------------------------------------
  */
 
@@ -476,7 +483,8 @@ static uint64_t draw(void *self)
 struct operator* operator_new(const struct operator_options *options)
 {
     struct operator* o = calloc(1, sizeof(*o));
-    struct event_options events = {.component = "flagger", .on_pending = on_pending, .ctx = o};
+    struct event_options events = {
+        .component = "flagger", .on_pending = on_pending, .on_done = on_done, .ctx = o};
 
     if (o == NULL)
         return NULL;

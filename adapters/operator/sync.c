@@ -444,12 +444,15 @@ void job_tick(struct job *j, enum tick_kind kind)
         j->has_command = false;
     run_steps(&t, kind);
     if ((t.redo_written || j->redo) && t.ended && !task_is_cancelled(j->op->o.tasks)) {
+        emit_settle(&t);
         redo_done(&t);
         j->redo = false;
     } else if (t.redo_written && !t.ended) {
         j->redo =
             true; /* the end may be stored all the same, its answer lost: it is still to tell */
     }
+    if (command)
+        emit_settle(&t);
     if (command)
         j->has_command = job_command_done(&t, command);
     j->quiet = kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && !t.failed &&

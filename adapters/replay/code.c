@@ -120,6 +120,7 @@ static const struct field rollout_fields[] = {
     FIELD(struct rollout, next_canary),
     FIELD(struct rollout, mirrored),
     FIELD(struct rollout, next_mirrored),
+    FIELD(struct rollout, routed),
     FIELD(struct rollout, observed),
     FIELD(struct rollout, primary_ready),
     FIELD(struct rollout, reverted),

@@ -509,13 +509,10 @@ static void judge_rest(struct judge *j, const char *phase, int weight, int64_t s
         judge_fail(j, "the end of a rollout is told", "phase %s, no post-rollout hook", phase);
 }
 
-/*
- * How often one looked at pods, and when, is chance. That a step was made is told after it was
- * stored: a process that dies in between has made the step, and the next one tells of the next.
- */
-static bool is_told_once_at_most(const char *message)
+/* How often one looked at pods, and when, is chance. */
+static bool is_told_by_chance(const char *message)
 {
-    return strstr(message, "not ready") != NULL || strncmp(message, "Advance ", 8) == 0;
+    return strstr(message, "not ready") != NULL;
 }
 
 static bool add_event(void *ctx, const cJSON *event)
@@ -526,7 +523,7 @@ static bool add_event(void *ctx, const cJSON *event)
 
     if (strncmp(message, combined, sizeof(combined) - 1) == 0)
         message += sizeof(combined) - 1;
-    if (!is_told_once_at_most(message))
+    if (!is_told_by_chance(message))
         judge_told(j, "event ", message);
     return true;
 }

@@ -160,7 +160,7 @@ START_TEST(a_good_revision_is_promoted_step_by_step)
 {
     to_first_step(&world);
     tick(&world);
-    ck_assert_str_eq(world.log, "routes 60/40; save ; ADV_W; ");
+    ck_assert_str_eq(world.log, "routes 60/40; ADV_W; save ; ");
     tick(&world);
     tick(&world);
     ck_assert_str_eq(world.log, "COPY; promote; save Promoting; ");
@@ -278,8 +278,8 @@ START_TEST(the_finalizer_brings_the_target_back_before_the_routes)
     to_first_step(&world);
     world.spec.revert_on_deletion = true;
     tick_kind(&world, TICK_FINALIZE);
-    ck_assert_str_eq(world.log, "save Terminating; TERMINATING; revert-target; revert-router; "
-                                "finalizer-remove; TERMINATED; ");
+    ck_assert_str_eq(world.log, "TERMINATING; save Terminating; revert-target; revert-router; "
+                                "TERMINATED; finalizer-remove; ");
 }
 END_TEST
 
@@ -308,7 +308,7 @@ START_TEST(session_cookies_are_stored_before_the_routes_use_them)
     world.spec.analysis.has_session_affinity = true;
     to_first_step(&world);
     tick(&world);
-    ck_assert_str_eq(world.log, "cookies; routes 60/40; save ; ADV_W; ");
+    ck_assert_str_eq(world.log, "cookies; routes 60/40; ADV_W; save ; ");
     world.outcomes[ASK_COOKIES] = OUTCOME_RETRY;
     tick(&world); /* not stored: the traffic stays where it is */
     ck_assert_str_eq(world.log, "cookies; RAW; ");
@@ -521,6 +521,70 @@ START_TEST(a_revert_after_a_failed_promotion_needs_no_other_deviation)
 }
 END_TEST
 
+/* A process dies after the routes were written: the next one knows only what is stored. */
+static void next_process(struct world *w)
+{
+    struct status stored = w->rollout.stored;
+
+    rollout_init(&w->rollout);
+    rollout_load(&w->rollout, &stored, 0);
+}
+
+static bool logs(const struct world *w, const char *event)
+{
+    return strncmp(w->log, event, strlen(event)) == 0;
+}
+
+START_TEST(a_step_that_landed_untold_is_told_by_the_next_process)
+{
+    to_first_step(&world);
+    world.primary = 60; /* the write landed; nothing was stored or told */
+    world.canary = 40;
+    next_process(&world);
+    tick(&world);
+    ck_assert_str_eq(world.log, "ADV_W; routes 40/60; ADV_W; save ; ");
+    next_process(&world);
+    tick(&world);
+    ck_assert(!logs(&world, "ADV_W; "));
+    setup();
+    world.spec.deviations &= ~DEVIATION(TELL_FIRST);
+    to_first_step(&world);
+    world.primary = 60;
+    world.canary = 40;
+    next_process(&world);
+    tick(&world);
+    ck_assert_str_eq(world.log, "routes 40/60; save ; ADV_W; ");
+}
+END_TEST
+
+START_TEST(a_step_whose_answer_was_lost_is_told_by_the_next_tick)
+{
+    to_first_step(&world);
+    world.outcomes[ASK_ROUTES_SET] = OUTCOME_RETRY;
+    tick(&world);
+    ck_assert_str_eq(world.log, "routes 60/40; RAW; ");
+    world.outcomes[ASK_ROUTES_SET] = OUTCOME_OK;
+    world.primary = 60;
+    world.canary = 40;
+    tick(&world);
+    ck_assert_str_eq(world.log, "ADV_W; routes 40/60; ADV_W; save ; ");
+}
+END_TEST
+
+START_TEST(a_step_back_to_the_primary_is_told_by_the_next_process)
+{
+    world.spec.analysis.step_weight_promotion = 30;
+    to_first_step(&world);
+    ticks(&world, 3);
+    ck_assert_int_eq(phase_of(&world), PHASE_PROMOTING);
+    world.primary = 70;
+    world.canary = 30;
+    next_process(&world);
+    tick(&world);
+    ck_assert_str_eq(world.log, "ADV_PW; routes 100/0; ADV_PW; save Finalising; ");
+}
+END_TEST
+
 START_TEST(a_promotion_without_any_weight_left_gives_it_to_the_primary)
 {
     world.spec.analysis.step_weight_promotion = 10;
@@ -599,6 +663,9 @@ int main(void)
     tcase_add_test(tc, each_deviation_of_step_weights_stands_alone);
     tcase_add_test(tc, a_revert_after_a_failed_promotion_needs_no_other_deviation);
     tcase_add_test(tc, a_promotion_without_any_weight_left_gives_it_to_the_primary);
+    tcase_add_test(tc, a_step_that_landed_untold_is_told_by_the_next_process);
+    tcase_add_test(tc, a_step_whose_answer_was_lost_is_told_by_the_next_tick);
+    tcase_add_test(tc, a_step_back_to_the_primary_is_told_by_the_next_process);
     tcase_add_test(tc, long_durations_are_printed_to_the_nanosecond);
     tcase_add_test(tc, a_live_rollout_is_below_one_kibibyte);
     suite_add_tcase(s, tc);

@@ -43,7 +43,7 @@ ended() {
 # weight or an iteration was reached is told after it is stored, so a kill between the two takes that event along.
 told() {
     tail -n +"$1" "$dir/$ns.world" | jq -rc --arg ns "$ns" '.hook | select(. != null) | del(.checksum, .metadata.timestamp, .attachments[]?.ts)
-        | tojson | gsub("\\b" + $ns + "\\b"; "NS")' | grep -vE 'not ready|"Advance ' | sort -u >"$2"
+        | tojson | gsub("\\b" + $ns + "\\b"; "NS")' | grep -v 'not ready' | sort -u >"$2"
 }
 # state FILE: what is left in the cluster, without what belongs to one cluster alone
 state() {
