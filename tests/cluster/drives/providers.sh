@@ -78,6 +78,11 @@ for value in "${values[@]}"; do
         echo "{apiVersion: gloo.solo.io/v1, kind: Upstream, metadata: {name: settings}, spec: {loadBalancerConfig: {roundRobin: {}}}}" | apply
         kn patch canary app --type merge -p '{"spec": {"upstreamRef": {"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "settings"}}}' >/dev/null ||
             fail "no upstreamRef"
+        # before the port changes: an Upstream's name ends in it, and a new one is created with the settings
+        for role in primary canary; do
+            await 120 "the $role's Upstream takes the settings" is '{"roundRobin":{}}' \
+                get upstreams.gloo.solo.io "$ns-app-${role}upstream-80" '{.spec.loadBalancerConfig}'
+        done
         ;;
     esac
     kn patch canary app --type merge -p "{\"spec\": {\"service\": {$edit}}}" >/dev/null || fail "the edit was refused"
