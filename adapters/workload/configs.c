@@ -307,7 +307,18 @@ static bool copy_is_current(const cJSON *copy, const cJSON *live)
                       json_at(live, "metadata", "ownerReferences", NULL));
 }
 
-static int copy_one(struct plan *p, bool secret, const char *name)
+/* Is this still what the checksum was made of? The two reads of a config may see two versions. */
+static bool is_as_found(const struct plan *p, bool secret, const cJSON *source, const char *found)
+{
+    struct config_facts facts;
+
+    if (cluster_has(p->o->quirks, CLUSTER_MADE_OF))
+        return true;
+    config_facts_of(source, secret, !cluster_has(p->o->quirks, CLUSTER_BINARY_DATA), &facts);
+    return strcmp(facts.checksum, found) == 0;
+}
+
+static int copy_one(struct plan *p, bool secret, const char *name, const char *found)
 {
     const struct resource *r = secret ? &RESOURCE_SECRET : &RESOURCE_CONFIGMAP;
     const char *word = secret ? "secret" : "configmap";
@@ -318,6 +329,11 @@ static int copy_one(struct plan *p, bool secret, const char *name)
     if (code != 0) {
         code = plan_fail(p, code, "CreatePrimaryConfigs failed: %s %s.%s get query failed : %s",
                          word, name, p->ns, plan_api_error(p));
+        goto out;
+    }
+    if (!is_as_found(p, secret, source, found)) {
+        code = plan_fail(p, -EAGAIN, "CreatePrimaryConfigs failed: %s %s.%s has changed", word,
+                         name, p->ns);
         goto out;
     }
     code = plan_get(p, r, copy_name, &live);
@@ -349,7 +365,7 @@ int configs_copy(struct plan *p, const cJSON *refs)
 {
     for (const cJSON *m = build_members(refs); m; m = m->next) {
         bool secret = strncmp(m->string, "secret/", 7) == 0;
-        int code = copy_one(p, secret, strchr(m->string, '/') + 1);
+        int code = copy_one(p, secret, strchr(m->string, '/') + 1, json_text(refs, m->string));
 
         if (code != 0)
             return code;
