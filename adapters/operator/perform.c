@@ -495,7 +495,9 @@ static void perform_workload(struct tick *t, const struct ask *ask, struct answe
         return;
     if (PLANTED(PROMOTE_UNCHECKED) && ask->kind == ASK_SCALE_UP)
         perform_writes(t, &promote, answer, build_workload);
+    t->fresh = ask->kind == ASK_REVERT_TARGET; /* what is missing is missed for good */
     perform_writes(t, ask, answer, build_workload);
+    t->fresh = false;
 }
 
 static void perform_save(struct tick *t, const struct ask *ask, struct answer *answer)
@@ -546,6 +548,7 @@ static void perform_revert_router(struct tick *t, const struct ask *ask, struct 
 {
     struct strbuf why = STRBUF_INIT;
 
+    t->fresh = true;
     perform_writes(t, ask, answer, build_service_finalize);
     if (answer->outcome != OUTCOME_OK) {
         strbuf_addf(&why, "failed revert router: %s", strbuf_str(&t->text));
@@ -555,6 +558,7 @@ static void perform_revert_router(struct tick *t, const struct ask *ask, struct 
             strbuf_addf(&why, "failed to revert mesh: meshRouter.Finlize failed: %s",
                         strbuf_str(&t->text));
     }
+    t->fresh = false;
     if (why.len > 0) {
         strbuf_clear(&t->text);
         strbuf_adds(&t->text, strbuf_str(&why));
