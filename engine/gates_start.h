@@ -159,6 +159,8 @@ static flow_t gate_raw_or_end(struct tick *t, const struct answer *a)
 
 static flow_t gate_canary_ready_answered(struct tick *t, const struct answer *a)
 {
+    if (remembers(t, MEMORY_ROLLING_BACK) && has(t, F_ANALYSING))
+        return G_ROLLBACK; /* begun in an earlier tick and cut short, its pods perhaps gone */
     if (a->outcome == OUTCOME_OK && a->no_pods && has(t, F_ANALYSING) &&
         deviates(t, DEV_SCALE_UP_AGAIN))
         return G_RESCALE_RESUME;

@@ -408,13 +408,18 @@ static const char *const ended_members[] = {
     "lastAppliedSpec", "lastPromotedSpec", "trackedConfigs", NULL};
 #define REDO_CONFIGS_MAX 3000 /* bytes; a longer list is not worth an annotation */
 
-/* The annotation with what stands now, for redo_undo. */
+/*
+ * The annotation with what stands now, for redo_undo. A rollback that is cut short is finished,
+ * whatever hooks and checks would say by then.
+ */
 static cJSON *redo_json(const struct tick *t, const struct save *save)
 {
     const cJSON *s = json_get(newest(t), "status");
     char *configs = json_print(json_get(s, "trackedConfigs"));
+    uint32_t memory =
+        memory_read(newest(t)) | (t->job->rollout.memory & (uint32_t)MEMORY_ROLLING_BACK);
     cJSON *redo = build_object("to", build_str(phase_name((enum phase)save->phase)), "memory",
-                               build_int(memory_read(newest(t))), NULL),
+                               build_int(memory), NULL),
           *state;
 
     for (const char *const *m = ended_members; *m; m++)
@@ -476,13 +481,32 @@ void redo_done(struct tick *t)
     }
 }
 
-/* The memory goes first: a crash between the two writes repeats the save, and loses nothing. */
-static int memory_write(struct tick *t, uint32_t memory, struct kube_error *reterr)
+/*
+ * The annotation while an end is repeated: what is to be told stays in it, and what is saved on the
+ * way is remembered in both places, for the status may be that of the end or already the one
+ * before.
+ */
+static cJSON *redo_kept(const struct tick *t, const struct save *save, const cJSON *redo)
+{
+    cJSON *kept = build_copy(redo);
+
+    if (!ends_rollout(save))
+        build_set(kept, "memory", build_int(save->memory));
+    return state_value(
+        t, build_object("v", build_int(1), "memory", build_int(save->memory), "redo", kept, NULL));
+}
+
+/*
+ * The memory goes first: a crash between the two writes repeats the save, and loses nothing. A redo
+ * whose end was told, but that could not be cleared then, goes with it.
+ */
+static int memory_write(struct tick *t, const struct save *save, struct kube_error *reterr)
 {
     const char *text =
         json_str(json_at(newest(t), "metadata", "annotations", NULL), STATE_ANNOTATION);
-    cJSON *before, *judges;
-    bool same;
+    bool repeats = t->job->redo && !t->ended, same;
+    cJSON *before, *judges, *value = NULL;
+    const cJSON *redo;
 
     if (cluster_has(t->op->o.cluster, CLUSTER_STATE_ANNOTATION))
         return 0;
@@ -490,11 +514,14 @@ static int memory_write(struct tick *t, uint32_t memory, struct kube_error *rete
     judges = judges_json(t);
     same = judges ? cJSON_Compare(judges, json_get(before, "judges"), true)
                   : json_get(before, "judges") == NULL;
+    redo = json_get(before, "redo");
+    if (redo && repeats)
+        value = redo_kept(t, save, redo);
+    else if (!same || save->memory != memory_read(newest(t)) || (redo && !t->redo_written))
+        value = state_json(t, save->memory);
     json_free(before);
     json_free(judges);
-    if (same && memory == memory_read(newest(t)))
-        return 0;
-    return annotations_write(t, STATE_ANNOTATION, state_json(t, memory), reterr);
+    return value ? annotations_write(t, STATE_ANNOTATION, value, reterr) : 0;
 }
 
 static cJSON *saved_object(struct tick *t, const struct save *save, const struct sync_facts *f,
@@ -536,8 +563,7 @@ static int save_once(struct tick *t, const struct save *save, const struct sync_
     cJSON *object;
 
     if (code == 0)
-        code = memory_write(t, save->memory, reterr);
-
+        code = memory_write(t, save, reterr);
     if (code != 0 || save->op == SAVE_MEMORY)
         return code;
     object = saved_object(t, save, f, clock->wall_ms(clock->self));
