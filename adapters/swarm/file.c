@@ -203,17 +203,14 @@ static void read_list(struct field_reader *r, const struct node *root, const cha
     field_leave(r);
 }
 
-/* What only some providers and strategies can do. */
 static void check_together(struct field_reader *r, const struct node *root,
                            const struct swarm_plan *p)
 {
-    if (p->provider == SWARM_KUBERNETES && p->strategy != SWARM_BLUE_GREEN)
-        field_error(r, node_get(root, "canary"), NULL,
-                    "provider kubernetes has no weights: its strategy is blue-green");
-    if (p->provider == SWARM_TRAEFIK && p->strategy == SWARM_AB)
-        field_error(r, node_get(root, "canary"), NULL, "provider traefik has no strategy ab");
-    if (p->daemonset && p->autoscaler)
-        field_error(r, node_get(root, "canary"), NULL, "a daemonset has no autoscaler");
+    const char *texts[SWARM_CONFLICTS_MAX];
+    size_t count = swarm_plan_conflicts(p, texts);
+
+    for (size_t i = 0; i < count; i++)
+        field_error(r, node_get(root, "canary"), NULL, "%s", texts[i]);
 }
 
 static void read_root(struct field_reader *r, const struct node *root, struct swarm_plan *plan)

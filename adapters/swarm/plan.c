@@ -68,6 +68,20 @@ bool swarm_plan_has(const struct swarm_plan *plan, enum swarm_act act)
     return false;
 }
 
+size_t swarm_plan_conflicts(const struct swarm_plan *plan,
+                            const char *ret_texts[SWARM_CONFLICTS_MAX])
+{
+    size_t n = 0;
+
+    if (plan->provider == SWARM_KUBERNETES && plan->strategy != SWARM_BLUE_GREEN)
+        ret_texts[n++] = "provider kubernetes has no weights: its strategy is blue-green";
+    if (plan->provider == SWARM_TRAEFIK && plan->strategy == SWARM_AB)
+        ret_texts[n++] = "provider traefik has no strategy ab";
+    if (plan->daemonset && plan->autoscaler)
+        ret_texts[n++] = "a daemonset has no autoscaler";
+    return n;
+}
+
 void swarm_plan_add(struct swarm_plan *plan, int64_t at_ms, enum swarm_act act, int64_t value)
 {
     size_t i = plan->act_count;

@@ -10,12 +10,17 @@ struct shrinking {
     unsigned lives, lives_max;
 };
 
-/* Does a smaller plan break the same rule? Then it takes the place of the one before. */
+/*
+ * Does a smaller plan, of those that a file can hold, break the same rule? Then it takes the place
+ * of the one before.
+ */
 static bool still_fails(struct shrinking *s, const struct swarm_plan *smaller)
 {
+    const char *texts[SWARM_CONFLICTS_MAX];
     struct swarm_result r;
 
-    if (s->lives >= s->lives_max || memcmp(smaller, s->plan, sizeof(*smaller)) == 0)
+    if (s->lives >= s->lives_max || memcmp(smaller, s->plan, sizeof(*smaller)) == 0 ||
+        swarm_plan_conflicts(smaller, texts) > 0)
         return false;
     s->lives++;
     if (swarm_live(s->from, smaller, NULL, NULL, &r) != 0 || !r.failed ||

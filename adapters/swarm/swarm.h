@@ -163,6 +163,10 @@ void swarm_plan_calm(struct swarm_plan *plan);
 /* Add an act in its place by time; ignored when the plan is full. */
 void swarm_plan_add(struct swarm_plan *plan, int64_t at_ms, enum swarm_act act, int64_t value);
 bool swarm_plan_has(const struct swarm_plan *plan, enum swarm_act act);
+/* What does not go together in a plan: only some providers and strategies can do everything. */
+enum { SWARM_CONFLICTS_MAX = 3 };
+size_t swarm_plan_conflicts(const struct swarm_plan *plan,
+                            const char *ret_texts[SWARM_CONFLICTS_MAX]);
 const char *swarm_act_name(enum swarm_act act);
 const char *swarm_end_name(enum swarm_end end);
 
