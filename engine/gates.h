@@ -46,6 +46,7 @@
     X(START_ROLLBACK_HOOKS   , "G18" , F_WAITING | F_ROLLBACK_WAITING, 0                    , HOOK            , gate_start_rollback_hooks_enter  , gate_rollback_hooks_answered)         \
     X(CONFIRM_ROLLOUT        , "G18" , 0                             , 0                    , HOOK            , gate_confirm_rollout_enter       , gate_confirm_rollout_answered)        \
     X(NEW_REVISION           , "G18" , 0                             , 0                    , NONE            , gate_new_revision_enter          , gate_never_answered)                  \
+    X(START_ROUTES           , "G18" , 0                             , 0                    , ROUTES_SET      , gate_start_routes_enter          , gate_start_routes_answered)           \
     X(START_RESUME           , "G18" , F_SCALER                      , 0                    , SCALER_RESUME   , gate_just_ask                    , gate_raw_or_next)                     \
     X(START_SCALE            , "G18" , 0                             , 0                    , SCALE_UP        , gate_just_ask                    , gate_start_scale_answered)            \
     X(START_SAVE             , "G18" , 0                             , 0                    , SAVE            , gate_start_save_enter            , gate_start_save_answered)             \
@@ -110,7 +111,7 @@
     X(PROMOTION_FAILED_RESUME, "§5.2", F_SCALER                      , 0                    , SCALER_RESUME   , gate_just_ask                    , gate_raw_or_next)                     \
     X(PROMOTION_FAILED_SCALE , "§5.2", 0                             , 0                    , SCALE_UP        , gate_just_ask                    , gate_raw_or_next)                     \
     X(PROMOTION_FAILED_READY , "§5.2", 0                             , 0                    , CANARY_READY    , gate_just_ask                    , gate_promotion_failed_ready_answered) \
-    X(PROMOTION_FAILED_ROUTES, "§5.2", 0                             , 0                    , ROUTES_SET      , gate_ab_routes_enter             , gate_promotion_failed_routes_answered)\
+    X(PROMOTION_FAILED_ROUTES, "§5.2", 0                             , 0                    , ROUTES_SET      , gate_promotion_failed_routes_enter, gate_promotion_failed_routes_answered)\
     X(PROMOTION_FAILED_SAVE  , "§5.2", 0                             , 0                    , SAVE            , gate_promotion_failed_save_enter , gate_failed_save_answered)            \
     /* the target went back to the promoted revision */ \
     X(CANCEL_ROUTES          , "Q07" , F_JUMP                        , 0                    , ROUTES_SET      , gate_cancel_routes_enter         , gate_cancel_routes_answered)          \

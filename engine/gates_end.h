@@ -30,7 +30,8 @@ static flow_t gate_rollback_canary_answered(struct tick *t, const struct answer 
 {
     if (a->outcome != OUTCOME_OK)
         return G_ROLLBACK_ROUTES; /* neither side serves; the primary is the one to come back to */
-    event(t, EVENT_HELD_ON_CANARY);
+    if (!t->s->provider_is_kubernetes)
+        event(t, EVENT_HELD_ON_CANARY);
     remember(t, MEMORY_PRIMARY_LOST);
     return G_PROMOTION_FAILED_ROUTES;
 }
@@ -49,9 +50,18 @@ static flow_t gate_rollback_routes_answered(struct tick *t, const struct answer 
     return NEXT;
 }
 
+/* What failed is what was analysed, not what the target has become since: that is a release. */
+static flow_t save_failed(struct tick *t, int32_t weight, uint32_t kept)
+{
+    save_end(t, PHASE_FAILED, weight, kept);
+    if (deviates(t, DEV_KEEP_REVISION) && has(t, F_ANALYSING | F_PROMOTING | F_FINALISING))
+        t->r->saving.record = RECORD_APPLIED;
+    return ASKED;
+}
+
 static flow_t gate_rollback_save_enter(struct tick *t)
 {
-    return save_end(t, PHASE_FAILED, 0, 0);
+    return save_failed(t, 0, 0);
 }
 
 static flow_t gate_failed_save_answered(struct tick *t, const struct answer *a)
@@ -89,6 +99,17 @@ static flow_t gate_promotion_failed_ready_answered(struct tick *t, const struct 
     return a->outcome == OUTCOME_OK ? NEXT : raw(t, a);
 }
 
+/* The Service of provider kubernetes stays with the primary: there is nothing to route. */
+static bool cannot_hold(const struct tick *t)
+{
+    return t->s->provider_is_kubernetes && deviates(t, DEV_SAFE_ROLLBACK);
+}
+
+static flow_t gate_promotion_failed_routes_enter(struct tick *t)
+{
+    return cannot_hold(t) ? G_PROMOTION_FAILED_SAVE : ask_routes(t, 0, WEIGHT_TOTAL, false);
+}
+
 static flow_t gate_promotion_failed_routes_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
@@ -101,7 +122,7 @@ static flow_t gate_promotion_failed_save_enter(struct tick *t)
 {
     if (remembers_lost_primary(t))
         remember(t, MEMORY_PRIMARY_LOST);
-    return save_end(t, PHASE_FAILED, WEIGHT_TOTAL, MEMORY_PRIMARY_LOST);
+    return save_failed(t, cannot_hold(t) ? 0 : WEIGHT_TOTAL, MEMORY_PRIMARY_LOST);
 }
 
 /* ---- the target went back to the promoted revision: cancel ---- */
@@ -124,7 +145,9 @@ static flow_t gate_cancel_routes_answered(struct tick *t, const struct answer *a
 
 static flow_t gate_cancel_save_enter(struct tick *t)
 {
-    return save_end(t, PHASE_SUCCEEDED, 0, 0);
+    save_end(t, PHASE_SUCCEEDED, 0, 0);
+    t->r->saving.record = RECORD_PROMOTED;
+    return ASKED;
 }
 
 static flow_t gate_cancel_save_answered(struct tick *t, const struct answer *a)

@@ -106,12 +106,22 @@ static flow_t gate_confirm_promotion_answered(struct tick *t, const struct answe
     return a->outcome == OUTCOME_OK ? hook_passed(t, EVENT_CP_OK) : G_PROMOTION_REFUSED_SAVE;
 }
 
+static flow_t save_phase_and_weight(struct tick *t, enum phase phase)
+{
+    const struct rollout *r = t->r;
+    bool weighted = r->iterations <= 0 && !r->match && !t->s->provider_is_kubernetes;
+
+    save_phase(t, phase);
+    t->r->saving.weight = weighted ? r->canary : r->status.canary_weight;
+    return ASKED;
+}
+
 static flow_t gate_promotion_refused_save_enter(struct tick *t)
 {
     if (t->r->status.phase != PHASE_WAITING_PROMOTION) {
         if (deviates(t, DEV_TELL_FIRST))
             tell_halt(t, EVENT_CP_HALT, ALERT_CONFIRM_PROMOTION);
-        return save_phase(t, PHASE_WAITING_PROMOTION);
+        return save_phase_and_weight(t, PHASE_WAITING_PROMOTION);
     }
     return save_iterations(t, t->r->iterations - 1);
 }
@@ -148,9 +158,10 @@ static flow_t gate_blue_green_save_enter(struct tick *t)
     return save_iterations(t, t->r->status.iterations + 1);
 }
 
+/* The weight too: the save that should have told of it may have been lost. */
 static flow_t gate_promote_save_enter(struct tick *t)
 {
-    return save_phase(t, PHASE_PROMOTING);
+    return save_phase_and_weight(t, PHASE_PROMOTING);
 }
 
 /* ---- G23: promoting ---- */

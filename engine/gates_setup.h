@@ -193,8 +193,11 @@ static flow_t gate_detect_target_answered(struct tick *t, const struct answer *a
     r->configs_now = r->status.configs;
     if (r->command == COMMAND_RETRY && has(t, F_FAILED)) {
         event(t, EVENT_RETRIED);
+        remember(t, MEMORY_RETRYING);
         return G_PRIMARY_READY;
     }
+    if (has(t, F_WAITING) && remembers(t, MEMORY_RETRYING) && r->target == r->status.applied)
+        return G_PRIMARY_READY;
     /* While waiting the stored hash is still the one before: any revision but the promoted goes on.
      */
     return target_changed(t) ? G_PRIMARY_READY : NEXT;
@@ -218,6 +221,7 @@ static flow_t gate_unchanged_enter(struct tick *t)
         refuse_command(t);
     if (has(t, F_DETECT_WAITING)) {
         event(t, EVENT_REVERTED);
+        r->memory &= ~(uint32_t)MEMORY_RETRYING;
         if (st->applied == st->promoted && !lost)
             return save_sync(t, PHASE_SUCCEEDED, 0, 0, 0);
         return save_sync(t, PHASE_FAILED, lost ? WEIGHT_TOTAL : 0, 0, 0);

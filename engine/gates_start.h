@@ -72,6 +72,8 @@ static flow_t gate_waiting_save_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome != OUTCOME_OK)
         log_error(t, LOG_PHASE_FAILED, a);
+    else if (remembers(t, MEMORY_RETRYING) && t->r->command == COMMAND_RETRY)
+        t->r->command = COMMAND_NONE;
     if (!deviates(t, DEV_TELL_FIRST))
         tell_halt(t, EVENT_CR_HALT, ALERT_CONFIRM_ROLLOUT);
     return END;
@@ -84,18 +86,49 @@ static flow_t gate_new_revision_enter(struct tick *t)
     return NEXT;
 }
 
+/* In the default profile the rollout is stored before its pods are scaled up. */
+static flow_t start(struct tick *t)
+{
+    return deviates(t, DEV_SCALE_UP_AGAIN) ? G_START_SAVE : NEXT;
+}
+
+/*
+ * After a failed promotion the canary may hold the traffic. A primary that has come back takes it,
+ * so that the new revision goes step by step; else the canary goes on holding it.
+ */
+static flow_t gate_start_routes_enter(struct tick *t)
+{
+    if (!remembers(t, MEMORY_PRIMARY_LOST) || !deviates(t, DEV_SAFE_ROLLBACK) ||
+        !t->r->primary_ready || t->r->canary == 0 || t->s->provider_is_kubernetes)
+        return start(t);
+    event(t, EVENT_TO_PRIMARY);
+    return ask_routes(t, WEIGHT_TOTAL, 0, false);
+}
+
+static flow_t gate_start_routes_answered(struct tick *t, const struct answer *a)
+{
+    if (a->outcome != OUTCOME_OK)
+        return raw(t, a);
+    t->r->primary = WEIGHT_TOTAL;
+    t->r->canary = 0;
+    gauge_weights(t, WEIGHT_TOTAL, 0);
+    return start(t);
+}
+
 static flow_t gate_start_scale_answered(struct tick *t, const struct answer *a)
 {
     if (a->outcome == OUTCOME_OK)
-        return NEXT;
+        return deviates(t, DEV_SCALE_UP_AGAIN) ? END : NEXT;
     add_text(event(t, EVENT_RAW_E), a);
     return END;
 }
 
 static flow_t gate_start_save_enter(struct tick *t)
 {
+    bool held = deviates(t, DEV_SAFE_ROLLBACK) && remembers(t, MEMORY_PRIMARY_LOST);
+
     forget_rollout(t);
-    return save_sync(t, PHASE_PROGRESSING, 0, 0, 0);
+    return save_sync(t, PHASE_PROGRESSING, held ? t->r->canary : 0, 0, 0);
 }
 
 static flow_t gate_start_save_answered(struct tick *t, const struct answer *a)
@@ -107,7 +140,10 @@ static flow_t gate_start_save_answered(struct tick *t, const struct answer *a)
     if (t->r->command == COMMAND_RETRY)
         t->r->command = COMMAND_NONE;
     gauge_status(t, PHASE_PROGRESSING);
-    return END;
+    if (!deviates(t, DEV_SCALE_UP_AGAIN))
+        return END;
+    /* Pods after the status: cut short, the rollout is known and CANARY_READY scales up again. */
+    return has(t, F_SCALER) ? G_START_RESUME : G_START_SCALE;
 }
 
 /* ---- G19: has the revision changed under way? ---- */
@@ -147,7 +183,7 @@ static flow_t gate_restart_routes_enter(struct tick *t)
 static flow_t gate_restart_save_enter(struct tick *t)
 {
     forget_rollout(t);
-    return save_sync(t, PHASE_PROGRESSING, 0, 0, 0);
+    return save_sync(t, PHASE_PROGRESSING, primary_may_serve(t) ? 0 : t->r->canary, 0, 0);
 }
 
 static flow_t gate_raw_or_end(struct tick *t, const struct answer *a)

@@ -54,12 +54,20 @@ enum save_op {
     SAVE_MEMORY
 };
 
+/*
+ * What SYNC records as lastAppliedSpec, with the tracked configs: the target as it is by then; or,
+ * where an end is of what was analysed, that, so that a release in between is seen as one.
+ */
+enum save_record { RECORD_TARGET, RECORD_APPLIED, RECORD_PROMOTED };
+
 /* A status write. The same value can be applied again to a re-read status after a conflict. */
 struct save {
-    uint8_t op;    /* enum save_op */
-    uint8_t phase; /* SYNC, PHASE */
-    int32_t weight, failed_checks,
-        iterations;  /* SYNC: all; PHASE(WaitingPromotion): iterations; else the one field */
+    uint8_t op;     /* enum save_op */
+    uint8_t phase;  /* SYNC, PHASE */
+    uint8_t record; /* SYNC: enum save_record */
+    /* SYNC: all; PHASE(WaitingPromotion): iterations, weight; PHASE(Promoting): weight, if not 0;
+     * else the one field */
+    int32_t weight, failed_checks, iterations;
     uint32_t memory; /* to be written with it (default profile) */
 };
 
@@ -77,6 +85,7 @@ enum memory_flag {
     MEMORY_PAUSED = 1 << 6,              /* by a person */
     MEMORY_STEPS_WARNED = 1 << 7,
     MEMORY_ROLLING_BACK = 1 << 8, /* a rollback has begun and is not yet stored */
+    MEMORY_RETRYING = 1 << 9,     /* what waits is a failed revision that a person wants again */
 };
 
 enum command {

@@ -54,6 +54,8 @@ static void apply_phase(struct status *status, const struct save *save, const st
             status->canary_weight = 0;
         status->iterations = phase == PHASE_WAITING_PROMOTION ? save->iterations : 0;
     }
+    if (save->weight != 0 && spec_deviates(spec, DEV_WAITING_WEIGHT))
+        status->canary_weight = save->weight;
     if (phase == PHASE_INITIALIZED || phase == PHASE_SUCCEEDED)
         status->promoted = status->applied;
     set_condition(status, phase, now_ms);
@@ -68,8 +70,11 @@ void status_apply(struct status *status, const struct save *save, const struct s
         status->canary_weight = save->weight;
         status->failed_checks = save->failed_checks;
         status->iterations = save->iterations;
-        status->applied = target;
-        if (spec->tracks_configs)
+        if (save->record == RECORD_TARGET)
+            status->applied = target;
+        else if (save->record == RECORD_PROMOTED)
+            status->applied = status->promoted;
+        if (spec->tracks_configs && save->record == RECORD_TARGET)
             status->configs = configs;
         if (save->phase == PHASE_INITIALIZED)
             status->promoted = target;

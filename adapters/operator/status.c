@@ -314,7 +314,9 @@ static void take_installed(struct tick *t, struct sync_facts *f)
 static void apply_texts(cJSON *s, const struct save *save, const struct spec *spec,
                         const struct sync_facts *f)
 {
-    if (save->op == SAVE_SYNC) {
+    if (save->op == SAVE_SYNC && save->record == RECORD_PROMOTED)
+        build_set(s, "lastAppliedSpec", build_copy(json_get(s, "lastPromotedSpec")));
+    if (save->op == SAVE_SYNC && save->record == RECORD_TARGET) {
         build_set(s, "lastAppliedSpec", build_str(f->applied));
         if (save->phase == PHASE_INITIALIZED)
             build_set(s, "lastPromotedSpec", build_str(f->applied));
@@ -577,13 +579,14 @@ int status_save(struct tick *t, const struct save *save, struct answer *answer)
     const struct clock *clock = t->op->o.clock;
     struct sync_facts f = {"", NULL};
     struct kube_error error = {0};
-    int code = save->op == SAVE_SYNC ? sync_facts_read(t, &f) : 0;
+    bool records = save->op == SAVE_SYNC && save->record == RECORD_TARGET;
+    int code = records ? sync_facts_read(t, &f) : 0;
 
     if (code != 0) {
         json_free(f.configs);
         return code;
     }
-    if (save->op == SAVE_SYNC && save->phase == PHASE_INITIALIZED)
+    if (records && save->phase == PHASE_INITIALIZED)
         take_installed(t, &f);
     for (int attempt = 1;; attempt++) {
         int64_t pause = kube_retry_pause_ms(KUBE_RETRY_BACKOFF, attempt,

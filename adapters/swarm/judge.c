@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "adapters/swarm/shares.h"
+#include "engine/rollout.h"
 #include "engine/spec.h"
 
 #define GRACE_MS 180000 /* from a pod's fall to the last write that may not know of it */
@@ -178,8 +179,9 @@ static void judge_weights(struct judge *j, const struct shares *was, const struc
     if (j->plan->strategy != SWARM_CANARY ||
         (now->weight == 100 && (is_promoted(j) || swarm_plan_has(j->plan, ACT_UNREADY))))
         return;
-    if (now->weight > j->plan->max ||
-        (!shares_in_table(j->plan, now->weight) && !(down && j->plan->promotion_step > 0)))
+    if (down && j->plan->promotion_step > 0 && (now->weight <= j->plan->max || is_promoted(j)))
+        return; /* on its way to the primary, perhaps from a canary that held all */
+    if (now->weight > j->plan->max || !shares_in_table(j->plan, now->weight))
         judge_fail(j, "weights stay in the step table", "canary weight %d -> %d, maxWeight %d",
                    was->weight, now->weight, (int)j->plan->max);
 }
@@ -203,6 +205,8 @@ static void judge_routes(struct judge *j, const struct simkube_write *w)
     if (!now.known)
         return;
     judge_weights(j, &was, &now);
+    if (now.weight < 100)
+        j->held = false;
     judge_sides(j, &was, &now, w->at_ms);
     if (j->plan->affinity)
         judge_cookies(j, w->after);
@@ -211,12 +215,15 @@ static void judge_routes(struct judge *j, const struct simkube_write *w)
 /* ---- workloads ---------------------------------------------------------------------------------
  */
 
-static unsigned checks_needed(const struct swarm_plan *p)
+static unsigned checks_needed(const struct judge *j)
 {
+    const struct swarm_plan *p = j->plan;
     int64_t step = p->step < p->max ? p->step : p->max;
 
     if (p->strategy != SWARM_CANARY)
         return (unsigned)p->iterations;
+    if (j->held)
+        return 1;
     if (p->uneven)
         return step == p->max ? 1 : (p->max - step) / 2 > 0 ? 3 : 2;
     return (unsigned)((p->max + step - 1) / step);
@@ -231,10 +238,10 @@ static void judge_promotion(struct judge *j)
     if (judge_is_bad(j, r))
         judge_fail(j, "promoted only after its checks passed", "podinfo:%d v%d, whose checks fail",
                    r.image, r.config);
-    else if (j->checks[r.image][r.config] < checks_needed(j->plan))
+    else if (j->checks[r.image][r.config] < checks_needed(j))
         judge_fail(j, "promoted only after its checks passed",
                    "podinfo:%d v%d, after %u good checks of %u", r.image, r.config,
-                   j->checks[r.image][r.config], checks_needed(j->plan));
+                   j->checks[r.image][r.config], checks_needed(j));
     else if (j->plan->hooks & SWARM_HOOK(HOOK_CONFIRM_PROMOTION) &&
              !j->confirmed[r.image][r.config])
         judge_fail(j, "promoted only after its checks passed",
@@ -282,6 +289,8 @@ static void judge_status(struct judge *j, const struct simkube_write *w)
 
     if (is_end(phase) && strcmp(phase, phase_before) != 0)
         j->ended_ms = w->at_ms;
+    if (strcmp(phase, "Progressing") == 0 && strcmp(phase, phase_before) != 0)
+        j->held = routes == 100 && (j->whole_ms == 0 || j->whole_ms + GRACE_MS > w->at_ms);
     if (j->plan->strategy == SWARM_CANARY && routes >= 0 && now != routes &&
         (was != now || j->settled))
         judge_fail(j, "the status says what the routes do", "status %d -> %d, routes %d (phase %s)",
@@ -393,6 +402,22 @@ static void tell_write(struct judge *j, const struct simkube_write *w)
     j->tell(j->ctx, line);
 }
 
+/* A canary that holds the traffic may go on holding it only while the primary is broken. */
+static void note_whole(struct judge *j, const struct simkube_write *w)
+{
+    const cJSON *s = json_get(w->after, "status");
+    bool daemons = j->plan->daemonset;
+    int64_t all = daemons ? json_int(s, "desiredNumberScheduled", 0)
+                          : json_int(json_get(w->after, "spec"), "replicas", 1),
+            updated = json_int(s, daemons ? "updatedNumberScheduled" : "updatedReplicas", 0),
+            there = json_int(s, daemons ? "numberAvailable" : "availableReplicas", 0);
+
+    if (all == 0 || updated < all || there < all)
+        j->whole_ms = 0;
+    else if (j->whole_ms == 0)
+        j->whole_ms = w->at_ms;
+}
+
 static void note_ready(struct judge *j, int64_t at_ms)
 {
     if (ready(j->k, SWARM_NAME "-primary") > 0)
@@ -432,6 +457,8 @@ static void on_write(void *ctx, const struct simkube_write *w)
         tell_write(j, w);
     if (pods && swarm_plan_has(j->plan, ACT_UNREADY))
         note_ready(j, w->at_ms);
+    if (strcmp(w->resource, workloads(j)) == 0 && strcmp(w->name, SWARM_NAME "-primary") == 0)
+        note_whole(j, w);
     if (strncmp(w->user, SWARM_USER, strlen(SWARM_USER)) != 0)
         return;
     j->result->writes++;
@@ -484,13 +511,26 @@ static void judge_deleted(struct judge *j)
         judge_fail(j, "a deleted Canary gives its target back", "%s", j->result->end);
 }
 
+/* Did the primary fail? Then the canary's pods are kept, with the traffic if it can be moved. */
+static bool is_lost(const struct judge *j)
+{
+    const char *text = json_str_or(json_at(canary_of(j), "metadata", "annotations", NULL),
+                                   "coalmine.dev/state", "");
+    cJSON *state = json_parse(text, strlen(text), NULL);
+    bool lost = json_int(state, "memory", 0) & MEMORY_PRIMARY_LOST;
+
+    json_free(state);
+    return lost;
+}
+
 static void judge_rest(struct judge *j, const char *phase, int weight, int64_t status)
 {
     struct revision last = judge_revision(j, false), runs = judge_revision(j, true);
     bool promoted = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Initialized") == 0,
          failed = strcmp(phase, "Failed") == 0,
          bad = judge_is_bad(j, last) && !same(last, j->installed);
-    bool held = failed && weight == 100 && status == 100 &&
+    bool held = failed && is_lost(j) &&
+                weight == (j->plan->provider == SWARM_KUBERNETES ? 0 : 100) && weight == status &&
                 (swarm_plan_has(j->plan, ACT_UNREADY) || swarm_plan_has(j->plan, ACT_CLOCK));
     const char *end = j->result->end;
 

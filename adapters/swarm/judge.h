@@ -31,6 +31,8 @@ struct judge {
     bool settled;              /* the faults are over, and nothing of them is under way */
     bool gone;                 /* somebody deleted the Canary */
     int64_t ready_ms[2];       /* when a pod of the primary, of the canary was ready last */
+    bool held;                 /* this rollout began while the canary held all traffic */
+    int64_t whole_ms;          /* since when all pods of the primary are there; 0 = they are not */
     int64_t ended_ms;          /* when the status said so last ... */
     int64_t told_ms;           /* ... and when a post-rollout hook heard of it */
     struct {
