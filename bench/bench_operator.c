@@ -162,12 +162,12 @@ static void run(void *arg)
 /* Under valgrind: prints "ticks N". */
 static int work(bool rolling)
 {
-    struct simkube *from = swarm_prototype();
+    struct swarm *from = swarm_new();
     struct bench b = {.rolling = rolling};
     struct simworld_options options = {
         .seed = 1, .latency_ms = 2, .elsewhere = elsewhere, .ctx = &b};
 
-    b.k = options.kube = simkube_fork(from, 1);
+    b.k = options.kube = simkube_fork(swarm_cluster(from), 1);
     b.world = simworld_new(&options);
     b.tasks = simworld_tasks(b.world);
     for (int i = 0; i < CANARIES; i++)
@@ -178,7 +178,7 @@ static int work(bool rolling)
     printf("ticks %lu\n", b.ticks);
     simworld_free(b.world);
     simkube_free(b.k);
-    simkube_free(from);
+    swarm_free(from);
     return 0;
 }
 

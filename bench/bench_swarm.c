@@ -12,7 +12,7 @@
 
 enum { LIVES = 300 };
 
-static double lives_per_s(struct simkube *from, bool calm)
+static double lives_per_s(struct swarm *from, bool calm)
 {
     double start = cpu_s();
 
@@ -39,7 +39,7 @@ static double lives_per_s(struct simkube *from, bool calm)
 
 int main(void)
 {
-    struct simkube *from = swarm_prototype();
+    struct swarm *from = swarm_new();
     double calm, faulty;
 
     if (!from)
@@ -48,6 +48,6 @@ int main(void)
     faulty = lives_per_s(from, false);
     figure_at_least("operator-lives", calm, "lives/s", NO_LIMIT, 300);
     figure("swarm-lives", faulty, "lives/s", NO_LIMIT);
-    simkube_free(from);
+    swarm_free(from);
     return 0;
 }

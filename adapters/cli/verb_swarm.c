@@ -15,7 +15,7 @@
 
 /* What every seed and file is lived with. */
 struct swarm_run {
-    struct simkube *from;
+    struct swarm *from;
     const char *keep;  /* the folder for plans that fail, or NULL */
     bool trace, whole; /* do not shrink */
 };
@@ -210,7 +210,7 @@ static int run(const struct args *args)
         !args_int(args, "seed", 0, INT64_MAX / 2, 1, &first) ||
         !args_int(args, "jobs", 1, 256, 1, &jobs))
         return EXIT_USAGE;
-    run.from = swarm_prototype();
+    run.from = swarm_new();
     if (run.from == NULL)
         return EXIT_WORLD;
     for (size_t i = 0; i < args->value_count; i++) {
@@ -219,7 +219,7 @@ static int run(const struct args *args)
     }
     if (args->value_count == 0)
         code = run_seeds(&run, seeds, first, jobs);
-    simkube_free(run.from);
+    swarm_free(run.from);
     return code;
 }
 

@@ -46,7 +46,7 @@
 
 #define STACK_BYTES_DEFAULT (256u * 1024u)
 /* Idle stacks that keep their touched pages; those past it keep only addresses, not memory. */
-#define WARM_MAX 4u
+#define WARM_DEFAULT 4u
 
 struct stack {
     struct stack *next;
@@ -57,7 +57,7 @@ struct stack {
 struct fiber_pool {
     size_t stack_bytes, page_bytes;
     struct stack *free;
-    size_t free_count, fiber_count;
+    size_t free_count, fiber_count, warm_max;
 };
 
 struct fiber {
@@ -91,7 +91,13 @@ struct fiber_pool *fiber_pool_new(size_t stack_bytes)
     if (stack_bytes == 0)
         stack_bytes = STACK_BYTES_DEFAULT;
     p->stack_bytes = (stack_bytes + p->page_bytes - 1) / p->page_bytes * p->page_bytes;
+    p->warm_max = WARM_DEFAULT;
     return p;
+}
+
+void fiber_pool_keep(struct fiber_pool *p, size_t count)
+{
+    p->warm_max = count;
 }
 
 void fiber_pool_free(struct fiber_pool *p)
@@ -141,7 +147,7 @@ static struct stack *stack_take(struct fiber_pool *p)
 
 static void stack_give_back(struct fiber_pool *p, struct stack *s)
 {
-    if (p->free_count >= WARM_MAX)
+    if (p->free_count >= p->warm_max)
         madvise(s->base + p->page_bytes, p->stack_bytes, MADV_DONTNEED);
     s->next = p->free;
     p->free = s;

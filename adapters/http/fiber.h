@@ -18,6 +18,8 @@ struct fiber_pool;
 /* `stack_bytes` for each fiber, rounded up to whole pages; 0 = 256 KiB (of which only touched pages
  * cost memory). */
 struct fiber_pool *fiber_pool_new(size_t stack_bytes);
+/* So many stacks that no fiber uses keep their touched pages; 4 without a call. */
+void fiber_pool_keep(struct fiber_pool *p, size_t count);
 /* All fibers of the pool must have ended. NULL is fine. */
 void fiber_pool_free(struct fiber_pool *p);
 

@@ -58,7 +58,7 @@ struct tasks *tasks_new(const struct tasks_options *options)
     t->options = *options;
     if (t->options.live_max == 0)
         t->options.live_max = LIVE_MAX_DEFAULT;
-    t->pool = fiber_pool_new(options->stack_bytes);
+    t->pool = options->pool ? options->pool : fiber_pool_new(options->stack_bytes);
     if (!t->pool) {
         free(t);
         return NULL;
@@ -72,7 +72,8 @@ void tasks_free(struct tasks *t)
     if (!t)
         return;
     assert(t->live_count == 0);
-    fiber_pool_free(t->pool);
+    if (!t->options.pool)
+        fiber_pool_free(t->pool);
     free(t->heap);
     free(t);
 }

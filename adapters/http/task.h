@@ -20,6 +20,7 @@
 
 struct tasks;
 
+struct fiber_pool;
 struct tasks_options {
     void *self;
     /* Milliseconds that never go back. */
@@ -33,6 +34,7 @@ struct tasks_options {
     int (*idle)(void *self, int64_t until_ms);
     size_t live_max;    /* tasks on a stack at one time; later ones start when one ends. 0 = 256 */
     size_t stack_bytes; /* 0 = 256 KiB */
+    struct fiber_pool *pool; /* whose stacks to use, borrowed (fiber.h); NULL = its own */
 };
 
 /* `options` is copied. NULL when memory is out. */

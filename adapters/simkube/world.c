@@ -384,7 +384,8 @@ struct simworld *simworld_new(const struct simworld_options *options)
                                   .mono_ms = mono_ms,
                                   .idle = idle,
                                   .live_max = options->live_max,
-                                  .stack_bytes = options->stack_bytes};
+                                  .stack_bytes = options->stack_bytes,
+                                  .pool = options->stacks};
 
     if (!w)
         return NULL;

@@ -27,7 +27,8 @@ struct simworld_options {
     struct simkube *kube; /* borrowed; outlives the world */
     uint64_t seed;        /* of clock.random */
     int64_t latency_ms; /* of a request to the API, half before and half after its effect; 0 = 2 */
-    size_t live_max, stack_bytes; /* as tasks_options */
+    size_t live_max, stack_bytes; /* as tasks_options ... */
+    struct fiber_pool *stacks;    /* ... its pool */
     /* Answers requests to other servers, as http_client.perform; it may sleep. NULL: no such host.
      */
     int (*elsewhere)(void *ctx, const struct http_request *req, struct http_response *ret_response);

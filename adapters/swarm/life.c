@@ -226,17 +226,20 @@ static void live(struct life *l, struct slot *slots)
     judge_stop(&l->judge);
 }
 
-int swarm_live(struct simkube *from, const struct swarm_plan *plan, swarm_tell *tell, void *ctx,
+int swarm_live(struct swarm *from, const struct swarm_plan *plan, swarm_tell *tell, void *ctx,
                struct swarm_result *ret_result)
 {
     struct life *l = calloc(1, sizeof(*l));
     struct slot slots[2] = {{0}};
-    struct simworld_options options = {
-        .seed = plan->seed, .latency_ms = plan->latency, .elsewhere = servers_answer, .ctx = l};
+    struct simworld_options options = {.seed = plan->seed,
+                                       .latency_ms = plan->latency,
+                                       .elsewhere = servers_answer,
+                                       .ctx = l,
+                                       .stacks = from->stacks};
     int64_t began;
 
     memset(ret_result, 0, sizeof(*ret_result));
-    if (l == NULL || (l->k = simkube_fork(from, plan->seed)) == NULL) {
+    if (l == NULL || (l->k = simkube_fork(from->cluster, plan->seed)) == NULL) {
         free(l);
         return -ENOMEM;
     }
@@ -258,10 +261,10 @@ int swarm_live(struct simkube *from, const struct swarm_plan *plan, swarm_tell *
     live(l, slots);
     ret_result->requests = simworld_requests(l->world);
     ret_result->virtual_ms = simkube_now(l->k) - began;
-    if (tasks_live(l->tasks) == 0) { /* else tasks hang: what they hold cannot be freed */
-        simworld_free(l->world);
-        simkube_free(l->k);
-        free(l);
-    }
+    if (tasks_live(l->tasks) > 0) /* tasks hang: what they hold cannot be freed */
+        return swarm_new_stacks(from) ? 0 : -ENOMEM;
+    simworld_free(l->world);
+    simkube_free(l->k);
+    free(l);
     return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef COALMINE_SWARM_LIFE_H
 #define COALMINE_SWARM_LIFE_H
 
+#include "adapters/http/fiber.h"
 #include "adapters/operator/operator.h"
 #include "adapters/simkube/world.h"
 #include "adapters/swarm/judge.h"
@@ -9,6 +10,14 @@
 
 #define CANARIES "/apis/flagger.app/v1beta1/namespaces/" SWARM_NS "/canaries"
 #define MERGE "application/merge-patch+json"
+
+struct swarm {
+    struct simkube *cluster;
+    struct fiber_pool *stacks;
+};
+
+/* Begin with new ones, when fibers that hang keep the old ones. False when memory is out. */
+bool swarm_new_stacks(struct swarm *s);
 
 struct life {
     const struct swarm_plan *plan;

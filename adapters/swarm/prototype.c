@@ -1,4 +1,4 @@
-/* The cluster that lives begin with: namespace, rights, and the kinds of the meshes. */
+/* What lives begin with: a cluster with namespace, rights and the kinds of the meshes; stacks. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "adapters/swarm/life.h"
 
 #define START_MS 1767225600000
+#define STACKS_KEPT 64 /* a life takes a dozen or two */
 
 static const char mesh_crd[] =
     "{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\","
@@ -73,7 +74,7 @@ static bool add_meshes(struct simkube *k)
     return true;
 }
 
-struct simkube *swarm_prototype(void)
+static struct simkube *prototype(void)
 {
     struct simkube_config config = {.seed = 1, .start_ms = START_MS};
     struct simkube *k = simkube_new(&config);
@@ -100,4 +101,41 @@ struct simkube *swarm_prototype(void)
     }
     simkube_advance(k, START_MS + 1000);
     return k;
+}
+
+struct swarm *swarm_new(void)
+{
+    struct swarm *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    s->cluster = prototype();
+    if (s->cluster == NULL || !swarm_new_stacks(s)) {
+        swarm_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void swarm_free(struct swarm *s)
+{
+    if (s == NULL)
+        return;
+    simkube_free(s->cluster);
+    fiber_pool_free(s->stacks);
+    free(s);
+}
+
+struct simkube *swarm_cluster(const struct swarm *s)
+{
+    return s->cluster;
+}
+
+bool swarm_new_stacks(struct swarm *s)
+{
+    s->stacks = fiber_pool_new(0);
+    if (s->stacks == NULL)
+        return false;
+    fiber_pool_keep(s->stacks, STACKS_KEPT);
+    return true;
 }

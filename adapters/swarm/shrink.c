@@ -4,7 +4,7 @@
 #include "adapters/swarm/swarm.h"
 
 struct shrinking {
-    struct simkube *from;
+    struct swarm *from;
     struct swarm_plan *plan;     /* the smallest that fails */
     struct swarm_result *result; /* of it */
     unsigned lives, lives_max;
@@ -128,7 +128,7 @@ static bool shorten(struct shrinking *s)
     return still_fails(s, &p);
 }
 
-unsigned swarm_shrink(struct simkube *from, struct swarm_plan *plan, struct swarm_result *result,
+unsigned swarm_shrink(struct swarm *from, struct swarm_plan *plan, struct swarm_result *result,
                       unsigned lives_max)
 {
     struct shrinking s = {from, plan, result, 0, lives_max};

@@ -149,10 +149,14 @@ struct swarm_result {
 /* Where a life tells what happens; NULL = nowhere. */
 typedef void swarm_tell(void *ctx, const char *line);
 
-/* A cluster that has the CRDs, to fork lives from. NULL when memory is out. */
-struct simkube *swarm_prototype(void);
-/* Live it. `from` comes from swarm_prototype. 0, or -ENOMEM. */
-int swarm_live(struct simkube *from, const struct swarm_plan *plan, swarm_tell *tell, void *ctx,
+/* What lives have in common: a cluster that has the CRDs, which each of them forks, and stacks. */
+struct swarm;
+struct swarm *swarm_new(void); /* NULL when memory is out */
+void swarm_free(struct swarm *s);
+/* The cluster, borrowed. */
+struct simkube *swarm_cluster(const struct swarm *s);
+/* Live a plan. 0, or -ENOMEM. */
+int swarm_live(struct swarm *from, const struct swarm_plan *plan, swarm_tell *tell, void *ctx,
                struct swarm_result *ret_result);
 
 /* ---- plans: plan.c, file.c, shrink.c -------------------------------------------------------- */
@@ -197,7 +201,7 @@ int swarm_plan_read(struct arena *arena, struct diags *diags, const char *file, 
  * Make a failing plan smaller while the same rule stays broken, in at most `lives_max` lives.
  * `result` is that of the plan, and in the end that of the smaller one. Returns the lives lived.
  */
-unsigned swarm_shrink(struct simkube *from, struct swarm_plan *plan, struct swarm_result *result,
+unsigned swarm_shrink(struct swarm *from, struct swarm_plan *plan, struct swarm_result *result,
                       unsigned lives_max);
 
 #endif

@@ -28,7 +28,7 @@ static const uint64_t known[PLANT_COUNT] = {
 #include "tests/plants/known.h"
 };
 
-static bool breaks(struct simkube *from, enum plant plant, uint64_t seed, struct swarm_result *r)
+static bool breaks(struct swarm *from, enum plant plant, uint64_t seed, struct swarm_result *r)
 {
     struct swarm_plan plan;
 
@@ -40,14 +40,14 @@ static bool breaks(struct simkube *from, enum plant plant, uint64_t seed, struct
     return r->failed;
 }
 
-static bool finds(struct simkube *from, enum plant plant, uint64_t seed, struct swarm_result *r)
+static bool finds(struct swarm *from, enum plant plant, uint64_t seed, struct swarm_result *r)
 {
     struct swarm_result without;
 
     return breaks(from, plant, seed, r) && !breaks(from, PLANT_NONE, seed, &without);
 }
 
-static bool look_for(struct simkube *from, enum plant plant, uint64_t first, uint64_t last)
+static bool look_for(struct swarm *from, enum plant plant, uint64_t first, uint64_t last)
 {
     struct swarm_result r;
 
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
 {
     bool only_known = argc > 1 && strcmp(argv[1], "--known") == 0;
     long long last = argc > 1 && !only_known ? strtoll(argv[1], NULL, 10) : 10000;
-    struct simkube *from = swarm_prototype();
+    struct swarm *from = swarm_new();
     int first = argc > 2 ? (int)strtol(argv[2], NULL, 10) : PLANT_NONE + 1, found = 0;
 
     if (from == NULL || last < 1 || first <= PLANT_NONE || first >= PLANT_COUNT)
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
     for (int p = first; p < PLANT_COUNT; p++)
         found += look_for(from, (enum plant)p, only_known ? known[p] : 1,
                           only_known ? known[p] : (uint64_t)last);
-    simkube_free(from);
+    swarm_free(from);
     printf("%d of %d planted bugs found\n", found, PLANT_COUNT - first);
     return found == PLANT_COUNT - first ? EXIT_SUCCESS : EXIT_FAILURE;
 }

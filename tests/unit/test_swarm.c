@@ -10,17 +10,17 @@
 
 enum { SEEDS = 120, EVERY = 7 };
 
-static struct simkube *from;
+static struct swarm *from;
 
 static void setup(void)
 {
-    from = swarm_prototype();
+    from = swarm_new();
     ck_assert_ptr_nonnull(from);
 }
 
 static void teardown(void)
 {
-    simkube_free(from);
+    swarm_free(from);
 }
 
 START_TEST(no_rule_is_broken_under_faults)
@@ -314,7 +314,7 @@ static void court_opens(struct court *c)
 {
     memset(c, 0, sizeof(*c));
     swarm_plan_calm(&c->plan);
-    c->k = simkube_fork(from, 1);
+    c->k = simkube_fork(swarm_cluster(from), 1);
     c->judge.plan = &c->plan;
     c->judge.k = c->k;
     c->judge.result = &c->result;

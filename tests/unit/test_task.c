@@ -1,10 +1,14 @@
+#include "adapters/http/fiber.h"
 #include "adapters/http/task.h"
 
 #include <check.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* Virtual time: idle jumps to the next deadline, and fails when there is none. */
 static struct world {
@@ -207,6 +211,44 @@ static void counter(void *arg)
     }
 }
 
+/* Where the task's stack is. */
+static void note_stack(void *arg)
+{
+    char here = 0;
+    char *place = &here;
+
+    memcpy(arg, &place, sizeof place);
+}
+
+static bool is_mapped(const char *place)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    return msync((void *)((uintptr_t)place / page * page), page, MS_ASYNC) == 0;
+}
+
+START_TEST(a_pool_keeps_its_stacks_for_those_who_come_later)
+{
+    struct tasks_options o = {.mono_ms = now, .idle = idle, .pool = fiber_pool_new(0)};
+    char *places[2] = {NULL, NULL};
+
+    ck_assert_ptr_nonnull(o.pool);
+    fiber_pool_keep(o.pool, 1);
+    for (int i = 0; i < 2; i++) {
+        struct tasks *t = tasks_new(&o);
+
+        ck_assert_ptr_nonnull(t);
+        ck_assert_uint_ne(task_spawn(t, note_stack, &places[i]), 0);
+        ck_assert_int_eq(tasks_run(t), 0);
+        tasks_free(t);
+        ck_assert(is_mapped(places[i]));
+    }
+    ck_assert_ptr_eq(places[0], places[1]);
+    fiber_pool_free(o.pool);
+    ck_assert(!is_mapped(places[0]));
+}
+END_TEST
+
 START_TEST(thousands_of_tasks_share_few_stacks)
 {
     uint64_t sum = 0;
@@ -234,6 +276,7 @@ int main(void)
     tcase_add_test(tc, a_cancelled_task_waits_no_more);
     tcase_add_test(tc, cancelling_all_spares_the_caller_and_those_to_come);
     tcase_add_test(tc, waiting_for_nobody_is_reported_as_deadlock);
+    tcase_add_test(tc, a_pool_keeps_its_stacks_for_those_who_come_later);
     tcase_add_test(tc, thousands_of_tasks_share_few_stacks);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
