@@ -114,29 +114,47 @@ static void add_member(struct strbuf *b, const cJSON *v, bool sorted)
     add_value(b, v, sorted);
 }
 
+/* Most objects are small: those are sorted here, without memory of their own. */
+static void sort_few(struct slot *slots, size_t count)
+{
+    for (size_t n = 1; n < count; n++) {
+        struct slot s = slots[n];
+        size_t i = n;
+
+        for (; i > 0 && compare_slots(&s, &slots[i - 1]) < 0; i--)
+            slots[i] = slots[i - 1];
+        slots[i] = s;
+    }
+}
+
 static void add_sorted_members(struct strbuf *b, const cJSON *obj)
 {
+    struct slot few[16], *slots = few;
     size_t count = 0, i = 0;
-    struct slot *slots;
 
     for (const cJSON *v = obj->child; v; v = v->next)
         count++;
     if (count == 0)
         return;
-    slots = malloc(count * sizeof *slots);
+    if (count > sizeof few / sizeof few[0])
+        slots = malloc(count * sizeof *slots);
     if (!slots) {
         b->failed = true;
         return;
     }
     for (const cJSON *v = obj->child; v; v = v->next, i++)
         slots[i] = (struct slot){v, i};
-    qsort(slots, count, sizeof *slots, compare_slots);
+    if (slots == few)
+        sort_few(slots, count);
+    else
+        qsort(slots, count, sizeof *slots, compare_slots);
     for (i = 0; i < count; i++) {
         if (i)
             strbuf_addc(b, ',');
         add_member(b, slots[i].item, true);
     }
-    free(slots);
+    if (slots != few)
+        free(slots);
 }
 
 static void add_value(struct strbuf *b, const cJSON *v, bool sorted)

@@ -1,9 +1,12 @@
 #include <check.h>
 #include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "adapters/base/json.h"
+#include "adapters/base/json_pool.h"
 
 static void round_trip(const char *text, const char *want)
 {
@@ -246,6 +249,104 @@ START_TEST(sorted_text_is_the_same_for_equal_values)
 }
 END_TEST
 
+/* Objects of as many members as are sorted in place, and of more. */
+START_TEST(any_number_of_members_is_sorted)
+{
+    cJSON *v = cJSON_CreateObject();
+    struct strbuf want = STRBUF_INIT;
+    char *sorted, name[16];
+
+    for (int i = 0; i < _i; i++) {
+        snprintf(name, sizeof name, "m%02d", (i * 7 + 3) % _i); /* each once, as 7 divides no _i */
+        ck_assert_int_eq(json_set_int(v, name, i), 0);
+    }
+    sorted = json_print_sorted(v);
+    strbuf_addc(&want, '{');
+    for (int m = 0; m < _i; m++) {
+        snprintf(name, sizeof name, "m%02d", m);
+        strbuf_addf(&want, "%s\"%s\":%d", m ? "," : "", name, (int)json_int(v, name, -1));
+    }
+    strbuf_addc(&want, '}');
+    ck_assert_str_eq(sorted, strbuf_str(&want));
+    strbuf_release(&want);
+    free(sorted);
+    json_free(v);
+}
+END_TEST
+
+/* Strings are looked at eight bytes at a time: what is odd is found wherever it stands. */
+START_TEST(an_odd_character_is_found_anywhere_in_a_string)
+{
+    static const char *const odd[] = {"\\\"", "\\\\", "\\n", "\303\244", "\342\202\254"};
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCD";
+
+    for (size_t len = 0; len <= 24; len++) {
+        for (size_t at = 0; at <= len; at++) {
+            char text[64];
+
+            for (size_t o = 0; o < sizeof odd / sizeof *odd; o++) {
+                snprintf(text, sizeof text, "[\"%.*s%s%.*s\",{}]", (int)at, letters, odd[o],
+                         (int)(len - at), letters + at);
+                round_trip(text, text);
+            }
+            snprintf(text, sizeof text, "[\"%.*s\n%.*s\"]", (int)at, letters, (int)(len - at),
+                     letters + at);
+            ck_assert_ptr_null(json_parse(text, strlen(text), NULL));
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_member_is_set_where_it_was)
+{
+    static const char text[] = "{\"kind\":1,\"middle\":[2],\"last\":{\"x\":3}}";
+    cJSON *v = json_parse(text, strlen(text), NULL);
+    char *back;
+
+    ck_assert_int_eq(json_set_str(v, "last", "l"), 0);
+    ck_assert_int_eq(json_set(v, "new", cJSON_CreateArray()), 0); /* behind the last */
+    ck_assert_int_eq(json_set_int(v, "kind", 7), 0);
+    ck_assert_int_eq(json_set(v, "middle", json_copy(json_get(v, "last"))), 0); /* is renamed */
+    ck_assert_int_eq(json_set(v, "new", json_get(v, "new")), 0);                /* is there */
+    back = json_print(v);
+    ck_assert_str_eq(back, "{\"kind\":7,\"middle\":\"l\",\"last\":\"l\",\"new\":[]}");
+    free(back);
+    json_remove(v, "new");
+    json_remove(v, "kind");
+    back = json_print(v);
+    ck_assert_str_eq(back, "{\"middle\":\"l\",\"last\":\"l\"}");
+    free(back);
+    json_free(v);
+}
+END_TEST
+
+#if JSON_POOLED
+static void *make_and_free(void *ret_place)
+{
+    cJSON *v = json_parse("[1]", 3, NULL);
+    uintptr_t place = (uintptr_t)v;
+
+    memcpy(ret_place, &place, sizeof place);
+    json_free(v);
+    return NULL;
+}
+
+START_TEST(what_a_thread_leaves_is_taken_over_by_the_next)
+{
+    uintptr_t places[2] = {0, 1};
+
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+
+        ck_assert_int_eq(pthread_create(&thread, NULL, make_and_free, &places[i]), 0);
+        pthread_join(thread, NULL);
+    }
+    ck_assert_uint_eq(places[0], places[1]);
+    ck_assert_uint_eq(places[0] % 64, 0); /* a line of the cache */
+}
+END_TEST
+#endif
+
 int main(void)
 {
     Suite *s = suite_create("json");
@@ -267,6 +368,12 @@ int main(void)
     tcase_add_test(tc, equality_ignores_order_of_members);
     tcase_add_loop_test(tc, merge_patch_follows_rfc_7386, 0, 9);
     tcase_add_test(tc, sorted_text_is_the_same_for_equal_values);
+    tcase_add_loop_test(tc, any_number_of_members_is_sorted, 15, 18);
+    tcase_add_test(tc, an_odd_character_is_found_anywhere_in_a_string);
+    tcase_add_test(tc, a_member_is_set_where_it_was);
+#if JSON_POOLED
+    tcase_add_test(tc, what_a_thread_leaves_is_taken_over_by_the_next);
+#endif
     suite_add_tcase(s, tc);
     runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
