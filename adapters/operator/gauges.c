@@ -44,7 +44,9 @@ static void add_label_value(struct strbuf *b, const char *s)
 static void labels_text(struct strbuf *b, const struct label *labels, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        strbuf_addf(b, "%s%s=\"", i ? "," : "", labels[i].name);
+        strbuf_adds(b, i ? "," : "");
+        strbuf_adds(b, labels[i].name);
+        strbuf_adds(b, "=\"");
         add_label_value(b, labels[i].value);
         strbuf_addc(b, '"');
     }

@@ -322,7 +322,7 @@ static int copy_one(struct plan *p, bool secret, const char *name, const char *f
 {
     const struct resource *r = secret ? &RESOURCE_SECRET : &RESOURCE_CONFIGMAP;
     const char *word = secret ? "secret" : "configmap";
-    char *copy_name = build_text("%s-primary", name);
+    char *copy_name = build_join(name, "-primary");
     cJSON *source = NULL, *live = NULL, *copy;
     int code = plan_get(p, r, name, &source);
 

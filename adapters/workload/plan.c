@@ -47,7 +47,7 @@ void plan_begin(struct plan *p, const struct workload_request *q, struct router_
     target_ref = json_get(p->spec, "targetRef");
     p->kind = kind_of(target_ref);
     p->target = json_text(target_ref, "name");
-    p->primary = build_text("%s-primary", p->target);
+    p->primary = build_join(p->target, "-primary");
 }
 
 int plan_end(struct plan *p)

@@ -115,7 +115,7 @@ static cJSON *map_or_null(cJSON *map)
 
 static int reconcile_hpa(struct plan *p, const cJSON *hpa, bool init)
 {
-    char *name = build_text("%s-primary", json_text(scaler_ref(p), "name"));
+    char *name = build_join(json_text(scaler_ref(p), "name"), "-primary");
     cJSON *live = NULL, *spec = hpa_spec(p, hpa);
     int code = plan_get(p, &RESOURCE_HPA, name, &live);
 
@@ -204,7 +204,7 @@ static cJSON *keda_spec(const struct plan *p, const cJSON *scaled)
 
 static int reconcile_keda(struct plan *p, const cJSON *scaled, bool init)
 {
-    char *name = build_text("%s-primary", json_text(scaler_ref(p), "name"));
+    char *name = build_join(json_text(scaler_ref(p), "name"), "-primary");
     cJSON *live = NULL, *spec = keda_spec(p, scaled), *annotations;
     int code = plan_get(p, &RESOURCE_SCALED_OBJECT, name, &live);
 

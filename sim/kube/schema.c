@@ -818,25 +818,36 @@ static bool passes(const struct sk_schema *s, const cJSON *v)
     return ok;
 }
 
+static size_t fitting(struct sk_schema *const *schemas, size_t count, const cJSON *v)
+{
+    size_t fits = 0;
+
+    for (size_t i = 0; i < count; i++)
+        fits += passes(schemas[i], v);
+    return fits;
+}
+
 static void validate_combined(const struct sk_schema *s, const cJSON *v, const struct place *at,
                               struct sk_findings *out)
 {
-    size_t fits = 0;
+    bool none, ambiguous, excluded;
     char *field;
 
     for (size_t i = 0; i < s->all_count; i++)
         validate(s->all_of[i], v, at, out);
-    for (size_t i = 0; i < s->any_count; i++)
-        fits += passes(s->any_of[i], v);
+    none = s->any_count && fitting(s->any_of, s->any_count, v) == 0;
+    ambiguous = s->one_count && fitting(s->one_of, s->one_count, v) != 1;
+    excluded = s->not_this && passes(s->not_this, v);
+    if (!none && !ambiguous && !excluded)
+        return;
     field = place_text(at);
-    if (s->any_count && !fits)
+    if (none)
         sk_findings_add(out, SK_INVALID, field ? field : "",
                         "Invalid value: \"\": \"%s\" must validate at least one schema (anyOf)",
                         field ? field : "");
-    fits = 0;
-    for (size_t i = 0; i < s->one_count; i++)
-        fits += passes(s->one_of[i], v);
-    if (s->one_count && fits != 1) {
+    if (ambiguous) {
+        bool fits = fitting(s->one_of, s->one_count, v) > 0;
+
         sk_findings_add(
             out, SK_INVALID, "<nil>",
             "Invalid value: \"\": \"%s\" must validate one and only one schema (oneOf). "
@@ -845,7 +856,7 @@ static void validate_combined(const struct sk_schema *s, const cJSON *v, const s
         if (!fits) /* the first alternative's complaints are told too */
             validate(s->one_of[0], v, at, out);
     }
-    if (s->not_this && passes(s->not_this, v))
+    if (excluded)
         sk_findings_add(out, SK_INVALID, field ? field : "",
                         "Invalid value: \"\": \"%s\" must not validate the schema (not)",
                         field ? field : "");
