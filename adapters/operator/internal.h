@@ -214,6 +214,7 @@ struct tick {
     size_t read_count, read_cap;
     bool reads_lost; /* something was read that no watch tells of */
     bool fresh;      /* read past the caches: somebody else wrote meanwhile */
+    bool first;      /* of this process, in a rollout under way: its first lists may be old */
     bool wrote, spoke;
     uint64_t said;     /* the number of its last Event, see events_recorded */
     bool failed;       /* an ask could not be performed: this tick tells nothing of the next */

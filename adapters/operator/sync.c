@@ -393,6 +393,11 @@ static bool is_at_rest(const struct status *s)
     return s->phase == PHASE_INITIALIZED || s->phase == PHASE_SUCCEEDED || s->phase == PHASE_FAILED;
 }
 
+static bool is_under_way(const struct status *s)
+{
+    return s->phase >= PHASE_WAITING && s->phase <= PHASE_FINALISING;
+}
+
 /* Keep what the tick read, and nothing else. */
 static void settle(struct job *j, const struct tick *t)
 {
@@ -438,6 +443,7 @@ void job_tick(struct job *j, enum tick_kind kind)
         if (!cluster_has(j->op->o.cluster, CLUSTER_STATE_ANNOTATION))
             judges_recall(&t, &j->rollout);
         j->loaded = true;
+        t.first = is_under_way(&t.status);
     }
     command = j->has_command ? take_command(&t) : NULL;
     if (command == NULL)

@@ -312,7 +312,7 @@ int world_get(void *self, const struct resource *r, const char *ns, const char *
     *ret_object = NULL;
     if (f == NULL)
         return -ENOMEM;
-    if (t->fresh || config || !feed_is_usable(f)) {
+    if (t->fresh || t->first || config || !feed_is_usable(f)) {
         t->reads_lost = true;
         return get_fresh(f, ns, name, ret_object, reterr_text);
     }
@@ -383,7 +383,7 @@ int world_config(void *self, const struct resource *r, const char *ns, const cha
     cJSON *object = NULL;
     int code;
 
-    if (f == NULL || t->fresh || !feed_is_usable(f)) {
+    if (f == NULL || t->fresh || t->first || !feed_is_usable(f)) {
         code = read_config(t, r, ns, name, ret_facts, &object, reterr_text);
         json_free(object);
         return code;
