@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "engine/decimal.h"
 #include "engine/num.h"
 #include "engine/text.h"
 
@@ -97,15 +98,147 @@ static const char *number_error(struct arena *arena, const char *function, const
     return text ? text : "out of memory";
 }
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+/* The value of a digit, or -1. */
+static int digit_of(char c, bool hex)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = lower(c);
+    return hex && c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Past the sign of a number, and past 0x, which makes it a hexadecimal one. */
+static size_t skip_prefix(const char *s, size_t len, bool *ret_hex)
+{
+    size_t i = len > 0 && (s[0] == '-' || s[0] == '+');
+
+    *ret_hex = len >= i + 2 && s[i] == '0' && lower(s[i + 1]) == 'x';
+    return *ret_hex ? i + 2 : i;
+}
+
+/* Go's underscoreOK: an underscore stands between digits, or between 0x and a digit. */
+static bool underscores_are_fine(const char *s, size_t len)
+{
+    bool hex;
+    size_t i = skip_prefix(s, len, &hex);
+    char before = hex ? '0' : '^';
+
+    for (; i < len; i++) {
+        if (digit_of(s[i], hex) >= 0) {
+            before = '0';
+        } else if (s[i] == '_') {
+            if (before != '0')
+                return false;
+            before = '_';
+        } else if (before == '_') {
+            return false;
+        } else {
+            before = '!';
+        }
+    }
+    return before != '_';
+}
+
+#define EXPONENT_MAX 100000
+
+/* The exponent after the p: at least one digit. False when it is none. */
+static bool hex_exponent(const char *s, size_t len, int32_t *ret_exponent)
+{
+    bool negative = len > 0 && s[0] == '-';
+    size_t i = len > 0 && (s[0] == '-' || s[0] == '+');
+    int32_t exponent = 0;
+
+    if (i == len)
+        return false;
+    for (; i < len; i++) {
+        if (digit_of(s[i], false) < 0)
+            return false;
+        if (exponent < EXPONENT_MAX)
+            exponent = exponent * 10 + digit_of(s[i], false);
+    }
+    *ret_exponent = negative ? -exponent : exponent;
+    return true;
+}
+
+static double hex_value(uint64_t mantissa, int64_t exponent, bool negative)
+{
+    struct decimal x;
+    double sign = negative ? -1 : 1;
+
+    if (mantissa == 0 || exponent < -1200)
+        return sign * 0.0;
+    if (exponent > 1100)
+        exponent = 1100; /* past every double: infinity */
+    decimal_set(&x, mantissa);
+    decimal_shift(&x, (int32_t)exponent);
+    return decimal_to_double(&x, negative);
+}
+
+/* A hexadecimal number, from the digits after 0x on. False when it is none. */
+static bool hex_parse(const char *s, size_t len, bool negative, double *ret_value)
+{
+    uint64_t mantissa = 0;
+    int64_t exponent = 0;
+    int32_t given;
+    bool point = false, digits = false;
+    size_t i;
+
+    for (i = 0; i < len && lower(s[i]) != 'p'; i++) {
+        int digit = digit_of(s[i], true);
+
+        if (s[i] == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (digit < 0)
+            return false;
+        digits = true;
+        exponent -= point ? 4 : 0;
+        if (mantissa >> 60 == 0) {
+            mantissa = mantissa << 4 | (unsigned)digit;
+        } else {
+            mantissa |= digit != 0; /* below every bit that counts, but not nothing */
+            exponent += 4;
+        }
+    }
+    if (!digits || i == len || !hex_exponent(s + i + 1, len - i - 1, &given))
+        return false;
+    *ret_value = hex_value(mantissa, exponent + given, negative);
+    return true;
+}
+
+/* What Go's syntax allows and JSON's does not: 0x1.8p4, 1_000. */
+static bool parse_as_go(struct arena *arena, const char *s, size_t len, double *ret_value)
+{
+    char *plain = arena_alloc(arena, len + 1);
+    size_t count = 0, from;
+    bool hex;
+
+    if (plain == NULL || !underscores_are_fine(s, len))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] != '_')
+            plain[count++] = s[i];
+    }
+    from = skip_prefix(plain, count, &hex);
+    return hex ? hex_parse(plain + from, count - from, plain[0] == '-', ret_value)
+               : count < len && num_parse(plain, count, ret_value);
+}
+
 int go_parse_float(struct arena *arena, const char *s, size_t len, double *ret_value,
                    const char **reterr)
 {
-    bool digit = false;
+    bool digit = false, is_signed = len > 0 && (s[0] == '-' || s[0] == '+');
     double v;
 
     for (size_t i = 0; i < len; i++)
         digit |= s[i] >= '0' && s[i] <= '9';
-    if (!num_parse(s, len, &v)) {
+    if ((!num_parse(s, len, &v) && !parse_as_go(arena, s, len, &v)) || (is_signed && v != v)) {
         *reterr = number_error(arena, "ParseFloat", s, len, "invalid syntax");
         return -EINVAL;
     }

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 check=${BUILD:-build}/conformance-adapters
 dir=tests/conformance
-"$check" $dir/builtin-queries.jsonl $dir/query-templates.jsonl $dir/metric-providers.jsonl $dir/notifications.jsonl
+"$check" $dir/builtin-queries.jsonl $dir/query-templates.jsonl $dir/metric-providers.jsonl $dir/go-floats.jsonl $dir/notifications.jsonl
 wrong=$(mktemp)
 trap 'rm -f "$wrong"' EXIT
 for file in builtin-queries query-templates metric-providers notifications; do
