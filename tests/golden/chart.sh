@@ -53,6 +53,13 @@ render
 render --set 'providers={istio,gatewayapi,appmesh,smi,contour,gloo,nginx,skipper,traefik,kuma,apisix,knative}' --set keda=true \
     --set leaderElection=true --set replicas=2 --set clusterName=blue --set envSecret=chat
 render --set configTracking=false --set namespace=shop --set 'extraArgs={-ticks=8}'
+# Deleting is a right for the admission plugin alone, over the kinds whose copies change their owners.
+deletes() { helm template coalmine $chart -s templates/rbac.yaml "$@" | grep -B1 'verbs:.*delete' | sed -n 's/^  resources: //p' | tr '\n' ' '; }
+[ -z "$(deletes)" ] || fail "by default the operator may delete: $(deletes)"
+[ "$(deletes --set ownerReferencesEnforced=true)" = '[configmaps, secrets] ' ] ||
+    fail "ownerReferencesEnforced: it may delete $(deletes --set ownerReferencesEnforced=true)"
+helm template coalmine $chart -s templates/rbac.yaml | grep -A1 'resources: \[canaries/finalizers\]' | grep -q 'update' ||
+    fail "objects that block the deletion of their Canary could not be made under the plugin"
 helm template coalmine $chart --set namespace=shop --set leaderElection=true -n op | awk '/^kind: Role$/ { r = 1 } r && /namespace:/ { print $2; exit }' |
     grep -qx op || fail "the role for the lease is not where the operator looks for its lease"
 [ $failed = 0 ] && echo "the chart renders; $count providers have rights of their own"
