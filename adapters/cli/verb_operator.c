@@ -415,6 +415,7 @@ static void check_api(void *arg)
         return;
     }
     json_free(version);
+    version = NULL;
     if (kube_get_path(p->kube, "/apis/flagger.app/v1beta1", &version, &error) != 0) {
         fprintf(stderr, "coalmine operator: Canary CRD is not registered: %s\n", error.message);
         p->exit_code = EXIT_WORLD;
