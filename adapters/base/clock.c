@@ -1,11 +1,10 @@
 #include "adapters/base/clock.h"
 
 #include <stddef.h>
+#include <sys/random.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <fcntl.h>
 
 static int64_t read_clock(clockid_t id)
 {
@@ -43,15 +42,9 @@ static void sleep_ms(void *self, int64_t ms)
 static uint64_t random_bits(void *self)
 {
     uint64_t bits = 0;
-    ssize_t got = 0;
-    int file;
+    ssize_t got = getrandom(&bits, sizeof bits, 0);
 
     (void)self;
-    file = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    if (file >= 0)
-        got = read(file, &bits, sizeof bits);
-    if (file >= 0)
-        close(file);
     if (got != (ssize_t)sizeof bits)
         bits = (uint64_t)mono_ms(NULL) * 0x9e3779b97f4a7c15u ^ (uint64_t)getpid();
     return bits;
