@@ -313,6 +313,8 @@ static int check_url(const struct http_request *req, bool *ret_https, struct htt
 
 static void set_common(struct transfer *t)
 {
+    bool http2 = t->options->http2 && !t->streaming; /* a stream has its connection for itself */
+
     SET(t, CURLOPT_NOSIGNAL, 1L);
     SET(t, CURLOPT_UPLOAD_BUFFERSIZE, 16384L); /* the smallest there is: bodies here are small */
     SET(t, CURLOPT_PRIVATE, t);
@@ -332,9 +334,8 @@ static void set_common(struct transfer *t)
     SET(t, CURLOPT_TCP_KEEPIDLE, 30L);
     SET(t, CURLOPT_TCP_KEEPINTVL, 15L);
     SET(t, CURLOPT_USERAGENT, t->options->user_agent ? t->options->user_agent : "coalmine");
-    SET(t, CURLOPT_HTTP_VERSION,
-        (long)(t->options->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-    if (t->options->http2)
+    SET(t, CURLOPT_HTTP_VERSION, (long)(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    if (http2)
         SET(t, CURLOPT_PIPEWAIT, 1L);
     if (t->req->follow_redirects) {
         SET(t, CURLOPT_FOLLOWLOCATION, 1L);

@@ -20,10 +20,13 @@
 
 enum watch_kind { WATCH_CURL, WATCH_READABLE };
 
+struct side;
+
 /* What one descriptor under epoll belongs to. */
 struct fd_watch {
     enum watch_kind kind;
-    bool forgotten; /* freed after the batch of events in hand */
+    struct side *side; /* of WATCH_CURL */
+    bool forgotten;    /* freed after the batch of events in hand */
     int fd;
     void (*on_ready)(void *ctx);
     void *ctx;
@@ -61,6 +64,17 @@ struct pending {
     struct strbuf chunk; /* streamed bytes the task has not taken yet */
 };
 
+/*
+ * libcurl runs every transfer of a connection whenever its socket is ready. So streams, which live
+ * for long, have connections of their own: an answer does not run them, nor one of them the others.
+ */
+enum { REQUESTS, STREAMS, SIDES };
+struct side {
+    struct loop *loop;
+    CURLM *multi;
+    int64_t due_ms; /* when libcurl wants to be called, INT64_MAX = never */
+};
+
 struct loop {
     struct tasks *tasks;
     struct clock clock;
@@ -70,8 +84,8 @@ struct loop {
     struct signal_watch *signal_watches;
     struct source *sources;
     struct loop_client *clients;
-    CURLM *multi;
-    int64_t curl_due_ms; /* when libcurl wants to be called, INT64_MAX = never */
+    struct side sides[SIDES];
+    bool acted; /* libcurl was called without a look at the sockets */
     CURL *easy[EASY_KEPT_MAX];
     size_t easy_count;
 };
@@ -176,7 +190,8 @@ void loop_forget_fd(struct loop *l, int fd)
  */
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *watch)
 {
-    struct loop *l = ctx;
+    struct side *side = ctx;
+    struct loop *l = side->loop;
     struct fd_watch *w = watch;
     struct epoll_event ev = {.events = 0};
 
@@ -194,7 +209,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
         w = watch_add(l, WATCH_CURL, fd, ev.events);
         if (!w)
             return -1;
-        curl_multi_assign(l->multi, fd, w);
+        w->side = side;
+        curl_multi_assign(side->multi, fd, w);
         return 0;
     }
     ev.data.ptr = w;
@@ -203,19 +219,19 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
 
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *ctx)
 {
-    struct loop *l = ctx;
+    struct side *side = ctx;
 
     (void)multi;
-    l->curl_due_ms = timeout_ms < 0 ? INT64_MAX : loop_mono_ms(l) + timeout_ms;
+    side->due_ms = timeout_ms < 0 ? INT64_MAX : loop_mono_ms(side->loop) + timeout_ms;
     return 0;
 }
 
-static void collect_finished(struct loop *l)
+static void collect_finished(const struct side *side)
 {
     CURLMsg *m;
     int left;
 
-    while ((m = curl_multi_info_read(l->multi, &left))) {
+    while ((m = curl_multi_info_read(side->multi, &left))) {
         char *private = NULL;
         struct pending *p;
         if (m->msg != CURLMSG_DONE)
@@ -224,16 +240,34 @@ static void collect_finished(struct loop *l)
         p = (struct pending *)(void *)private; /* the transfer is its first member */
         p->done = true;
         p->code = m->data.result;
-        gate_notify(l->tasks, &p->gate);
+        gate_notify(side->loop->tasks, &p->gate);
     }
 }
 
-static void curl_act(struct loop *l, curl_socket_t fd, int what)
+static void curl_act(struct side *side, curl_socket_t fd, int what)
 {
     int running;
 
-    curl_multi_socket_action(l->multi, fd, what, &running);
-    collect_finished(l);
+    curl_multi_socket_action(side->multi, fd, what, &running);
+    collect_finished(side);
+}
+
+/* Call libcurl where it wants to be called by now. */
+static bool curl_act_due(struct loop *l)
+{
+    int64_t now = loop_mono_ms(l);
+    bool acted = false;
+
+    for (int i = 0; i < SIDES; i++) {
+        struct side *side = &l->sides[i];
+
+        if (side->due_ms > now)
+            continue;
+        side->due_ms = INT64_MAX;
+        curl_act(side, CURL_SOCKET_TIMEOUT, 0);
+        acted = true;
+    }
+    return acted;
 }
 
 static CURL *take_easy(struct loop *l)
@@ -333,13 +367,14 @@ static int transact(struct loop_client *c, struct pending *p, http_on_data *on_d
                     struct http_response *ret)
 {
     const struct http_request *req = p->transfer.req;
+    CURLM *multi = c->loop->sides[on_data ? STREAMS : REQUESTS].multi;
     bool ended = false;
     int r;
 
-    if (curl_multi_add_handle(c->loop->multi, p->transfer.easy) != CURLM_OK)
+    if (curl_multi_add_handle(multi, p->transfer.easy) != CURLM_OK)
         return transfer_fail(req, -ENOMEM, "out of memory", ret);
     r = on_data ? wait_for_stream(p, on_data, ctx, &ended) : wait_for_answer(p);
-    curl_multi_remove_handle(c->loop->multi, p->transfer.easy);
+    curl_multi_remove_handle(multi, p->transfer.easy);
     if (r == -ECANCELED)
         return transfer_fail(req, r, "context canceled", ret);
     if (r == -ETIMEDOUT)
@@ -431,7 +466,7 @@ static int64_t min_ms(int64_t a, int64_t b)
 static int wait_ms(struct loop *l, int64_t until_ms)
 {
     int64_t now = loop_mono_ms(l);
-    int64_t due = min_ms(until_ms, l->curl_due_ms);
+    int64_t due = min_ms(until_ms, min_ms(l->sides[REQUESTS].due_ms, l->sides[STREAMS].due_ms));
     struct source *s;
 
     for (s = l->sources; s; s = s->next) {
@@ -446,7 +481,7 @@ static int wait_ms(struct loop *l, int64_t until_ms)
     return due - now < INT32_MAX ? (int)(due - now) : INT32_MAX;
 }
 
-static void dispatch(struct loop *l, const struct epoll_event *ev)
+static void dispatch(const struct epoll_event *ev)
 {
     struct fd_watch *w = ev->data.ptr;
     int what = 0;
@@ -463,7 +498,7 @@ static void dispatch(struct loop *l, const struct epoll_event *ev)
         what |= CURL_CSELECT_OUT;
     if (ev->events & EPOLLERR)
         what |= CURL_CSELECT_ERR;
-    curl_act(l, w->fd, what);
+    curl_act(w->side, w->fd, what);
 }
 
 static int loop_idle(void *self, int64_t until_ms)
@@ -471,17 +506,19 @@ static int loop_idle(void *self, int64_t until_ms)
     struct loop *l = self;
     struct epoll_event events[EVENTS_PER_WAIT];
     struct source *s, *next;
-    int n = epoll_wait(l->epoll_fd, events, EVENTS_PER_WAIT, wait_ms(l, until_ms)), i;
+    int n, i;
 
+    /* A transfer that was just added: most go on at once, and a task with them. */
+    l->acted = !l->acted && curl_act_due(l);
+    if (l->acted)
+        return 0;
+    n = epoll_wait(l->epoll_fd, events, EVENTS_PER_WAIT, wait_ms(l, until_ms));
     if (n < 0)
         return errno == EINTR ? 0 : -errno;
     for (i = 0; i < n; i++)
-        dispatch(l, &events[i]);
+        dispatch(&events[i]);
     free_forgotten(l);
-    if (l->curl_due_ms <= loop_mono_ms(l)) {
-        l->curl_due_ms = INT64_MAX;
-        curl_act(l, CURL_SOCKET_TIMEOUT, 0);
-    }
+    (void)curl_act_due(l);
     for (s = l->sources; s; s = next) {
         next = s->next;
         s->on_due(s->ctx);
@@ -568,15 +605,19 @@ int loop_on_signal(struct loop *l, int signo, void (*on_signal)(void *ctx, int s
 
 static int make_curl(struct loop *l, size_t connections_max)
 {
-    l->multi = curl_multi_init();
-    if (!l->multi)
-        return -ENOMEM;
-    curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l);
-    curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l);
-    curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS,
-                      (long)(connections_max ? connections_max : CONNECTIONS_MAX_DEFAULT));
+    for (int i = 0; i < SIDES; i++) {
+        struct side *side = &l->sides[i];
+
+        *side = (struct side){l, curl_multi_init(), INT64_MAX};
+        if (!side->multi)
+            return -ENOMEM;
+        curl_multi_setopt(side->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+        curl_multi_setopt(side->multi, CURLMOPT_SOCKETDATA, side);
+        curl_multi_setopt(side->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+        curl_multi_setopt(side->multi, CURLMOPT_TIMERDATA, side);
+        curl_multi_setopt(side->multi, CURLMOPT_MAXCONNECTS,
+                          (long)(connections_max ? connections_max : CONNECTIONS_MAX_DEFAULT));
+    }
     return 0;
 }
 
@@ -594,7 +635,6 @@ struct loop *loop_new(const struct loop_options *options)
     if (!l)
         return NULL;
     l->signal_fd = -1;
-    l->curl_due_ms = INT64_MAX;
     sigemptyset(&l->signals);
     pthread_sigmask(SIG_BLOCK, NULL, &l->old_mask);
     l->clock = (struct clock){l, loop_wall_ms, loop_mono_ms, loop_sleep_ms, loop_random};
@@ -629,8 +669,11 @@ void loop_free(struct loop *l)
         return;
     while (l->easy_count > 0)
         curl_easy_cleanup(l->easy[--l->easy_count]);
-    if (l->multi)
-        curl_multi_cleanup(l->multi); /* closes connections, which ends their watches */
+    for (int i = 0; i < SIDES; i++) {
+        if (l->sides[i].multi)
+            curl_multi_cleanup(
+                l->sides[i].multi); /* closes connections, which ends their watches */
+    }
     free_lists(l);
     tasks_free(l->tasks);
     if (l->signal_fd >= 0)
