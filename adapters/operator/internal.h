@@ -94,6 +94,7 @@ struct job {
     char *service_name;
     uint64_t seq;                            /* in order of coming */
     int64_t due_ms;                          /* by which it waits, ... */
+    int64_t slack_ms;                        /* ... of it given so that others may be due too */
     size_t heap_at;                          /* ... from 1 while it does */
     struct job *running_prev, *running_next; /* among those at work */
 };

@@ -54,6 +54,14 @@ static int64_t due_of(const struct job *j)
     return j->accepted && j->next_ms < j->finalize_ms ? j->next_ms : j->finalize_ms;
 }
 
+/* At rest it waits a moment longer, for others to be due by the same look around. */
+static int64_t slack_of(const struct job *j)
+{
+    bool rests = j->quiet && !j->needs_sync && !j->has_command && j->finalize_ms == INT64_MAX;
+
+    return rests && j->next_ms != INT64_MAX ? j->op->o.rest_slack_ms : 0;
+}
+
 static bool comes_before(const struct job *a, const struct job *b)
 {
     return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->seq < b->seq;
@@ -108,6 +116,9 @@ void jobs_place(struct jobs *t, struct job *j)
 {
     heap_leave(t, j);
     j->due_ms = due_of(j);
+    j->slack_ms = slack_of(j);
+    if (j->due_ms != INT64_MAX)
+        j->due_ms += j->slack_ms;
     if (j->running || j->gone || j->due_ms == INT64_MAX)
         return;
     put(t, ++t->heap_count, j);

@@ -65,7 +65,8 @@ struct operator_options {
     int64_t control_loop_ms; /* 10,000 */
     /* No tick has run in a whole loop: a good moment to give memory back; may be NULL. */
     void (*on_rest)(void);
-    size_t ticks_max; /* at one time; 64 */
+    size_t ticks_max;      /* at one time; 64 */
+    int64_t rest_slack_ms; /* ticks at rest may be so late, so that one look does for several; 0 */
     bool leader_election;
     const char *lease_ns, *identity;
     bool dry_run; /* the API checks every write and stores none; hooks are not called, chats not

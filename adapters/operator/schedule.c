@@ -223,7 +223,7 @@ static void start_due(struct operator* o, int64_t now)
 {
     struct job *j;
 
-    while (has_room(o) && (j = jobs_first(&o->jobs)) != NULL && j->due_ms <= now) {
+    while (has_room(o) && (j = jobs_first(&o->jobs)) != NULL && j->due_ms - j->slack_ms <= now) {
         if (may_skip(j, now)) {
             o->skipped_ticks++;
             move_on(j, now);
