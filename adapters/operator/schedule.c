@@ -318,11 +318,12 @@ static void wind_up(struct operator* o)
     if (events_pending(o->events) > 0 && !o->flushing)
         events_flush(o->events);
     release_lease(o);
-    feeds_stop(o);
     cancel_work(o);
+    feeds_stop(o);
     while (o->jobs.running_count > 0 || !feeds_ended(o) || o->flushing) {
         if (gate_wait(o->o.tasks, &o->wake, 1000) == -ECANCELED)
             break;
+        feeds_stop(o); /* a tick that was not over may have asked for a kind since */
     }
     o->ended = true;
 }

@@ -40,6 +40,20 @@ START_TEST(no_rule_is_broken_under_faults)
 }
 END_TEST
 
+/* Its process was told to end while a tick began a new watch, and waited for it for ever. */
+enum { SEED_THAT_HUNG = 51613 };
+
+START_TEST(a_process_ends_whatever_it_began_to_watch)
+{
+    struct swarm_plan plan;
+    struct swarm_result r;
+
+    swarm_plan_draw(&plan, SEED_THAT_HUNG);
+    ck_assert_int_eq(swarm_live(from, &plan, NULL, NULL, &r), 0);
+    ck_assert_msg(!r.failed, "%s: %s", r.rule, r.text);
+}
+END_TEST
+
 static void add_up(void *ctx, const char *line)
 {
     uint64_t *hash = ctx;
@@ -563,6 +577,7 @@ int main(void)
     tcase_add_unchecked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 1800);
     tcase_add_test(c, no_rule_is_broken_under_faults);
+    tcase_add_test(c, a_process_ends_whatever_it_began_to_watch);
     tcase_add_test(c, a_seed_always_lives_the_same_life);
     tcase_add_test(c, a_plan_written_and_read_is_the_same);
     tcase_add_loop_test(c, a_mistake_in_a_file_is_told_with_its_place, 0, COUNT(mistakes));
