@@ -28,7 +28,7 @@ static flow_t gate_rollback_primary_answered(struct tick *t, const struct answer
 
 static flow_t gate_rollback_canary_answered(struct tick *t, const struct answer *a)
 {
-    if (a->outcome != OUTCOME_OK)
+    if (a->outcome != OUTCOME_OK || a->no_pods)
         return G_ROLLBACK_ROUTES; /* neither side serves; the primary is the one to come back to */
     if (!t->s->provider_is_kubernetes)
         event(t, EVENT_HELD_ON_CANARY);
@@ -96,6 +96,8 @@ static flow_t gate_promotion_failed_enter(struct tick *t)
 
 static flow_t gate_promotion_failed_ready_answered(struct tick *t, const struct answer *a)
 {
+    if (a->no_pods)
+        return G_ROLLBACK_ROUTES; /* as there: nothing to hold the traffic on */
     return a->outcome == OUTCOME_OK ? NEXT : raw(t, a);
 }
 
