@@ -83,6 +83,8 @@ static int idle(void *self, int64_t until_ms)
 
     if (until_ms <= mono_ms(w))
         return 0;
+    if (w->options.limit_ms > 0 && mono_ms(w) > w->options.limit_ms)
+        return -ETIME;
     until = until_ms == INT64_MAX ? INT64_MAX : until_ms + w->start_ms;
     if (next > until)
         next = until;

@@ -27,6 +27,8 @@ struct simworld_options {
     struct simkube *kube; /* borrowed; outlives the world */
     uint64_t seed;        /* of clock.random */
     int64_t latency_ms; /* of a request to the API, half before and half after its effect; 0 = 2 */
+    int64_t
+        limit_ms; /* of virtual time: simworld_run gives up then, whatever lives on; 0 = never */
     size_t live_max, stack_bytes; /* as tasks_options ... */
     struct fiber_pool *stacks;    /* ... its pool */
     /* Answers requests to other servers, as http_client.perform; it may sleep. NULL: no such host.
@@ -56,7 +58,8 @@ void simworld_jump_clock(struct simworld *w, int64_t by_ms);
 void simworld_kill_client(struct http_client *client);
 /* Requests made through all clients so far: the number at which a run may be cut. */
 uint64_t simworld_requests(const struct simworld *w);
-/* Run until no task is left: 0, -EDEADLK, or what a task scheduler reports. */
+/* Run until no task is left: 0, -EDEADLK, -ETIME past limit_ms, or what a task scheduler reports.
+ */
 int simworld_run(struct simworld *w);
 /* Fill a response by hand, for `elsewhere`. The body is copied. Returns 0 or -ENOMEM. */
 int simworld_respond(struct http_response *ret_response, int status, const char *type,

@@ -9,6 +9,7 @@
 
 #define WATCH_MS 500     /* between looks at a process */
 #define RESTART_MS 2000  /* from a crash to the next process */
+#define LIFE_MS 86400000 /* a life takes some minutes; one that lasts a day never ends */
 #define STALL_MS 30000   /* of the request at which a process loses its Lease */
 #define PROCESSES_MAX 30 /* as many as the judge tells apart */
 
@@ -233,6 +234,7 @@ int swarm_live(struct swarm *from, const struct swarm_plan *plan, swarm_tell *te
     struct slot slots[2] = {{0}};
     struct simworld_options options = {.seed = plan->seed,
                                        .latency_ms = plan->latency,
+                                       .limit_ms = LIFE_MS,
                                        .elsewhere = servers_answer,
                                        .ctx = l,
                                        .stacks = from->stacks};

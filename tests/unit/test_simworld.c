@@ -214,6 +214,33 @@ START_TEST(an_hour_passes_in_no_time)
 }
 END_TEST
 
+static void waits_for_ever(void *arg)
+{
+    struct simworld *w = arg;
+
+    while (task_sleep(simworld_tasks(w), 500) == 0)
+        ;
+}
+
+START_TEST(a_world_has_an_end)
+{
+    struct simkube_config config = {.seed = 5, .start_ms = 1767225600000};
+    struct simworld_options options = {.seed = 5, .limit_ms = 60000};
+    struct simworld *w;
+    uint64_t id;
+
+    options.kube = simkube_new(&config);
+    w = simworld_new(&options);
+    id = task_spawn(simworld_tasks(w), waits_for_ever, w);
+    ck_assert_int_eq(simworld_run(w), -ETIME);
+    ck_assert_int_eq(simkube_now(options.kube), config.start_ms + 60500);
+    task_cancel(simworld_tasks(w), id);
+    ck_assert_int_eq(simworld_run(w), 0);
+    simworld_free(w);
+    simkube_free(options.kube);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("simworld");
@@ -226,6 +253,7 @@ int main(void)
     tcase_add_loop_test(tc, what_was_confirmed_is_stored_under_every_fault, 0, 8);
     tcase_add_test(tc, a_dead_process_writes_nothing);
     tcase_add_test(tc, an_hour_passes_in_no_time);
+    tcase_add_test(tc, a_world_has_an_end);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
