@@ -126,10 +126,8 @@ static flow_t gate_start_scale_answered(struct tick *t, const struct answer *a)
 static flow_t gate_start_save_enter(struct tick *t)
 {
     bool held = deviates(t, DEV_SAFE_ROLLBACK) && remembers(t, MEMORY_PRIMARY_LOST);
-    uint32_t retrying = t->r->memory & MEMORY_RETRYING;
 
     forget_rollout(t);
-    t->r->memory |= retrying; /* until the end: when this save is lost, the retry waits as before */
     return save_sync(t, PHASE_PROGRESSING, held ? t->r->canary : 0, 0, 0);
 }
 

@@ -48,10 +48,13 @@ static inline bool remembers_lost_primary(const struct tick *t)
     return deviates(t, DEV_SAFE_ROLLBACK) || deviates(t, DEV_REVERT_AFTER_FAILED_PROMOTION);
 }
 
-/* A new rollout or a restart: what was asked, alerted or counted belongs to the one before. */
+/*
+ * A new rollout or a restart: what was asked, alerted or counted belongs to the one before. A retry
+ * is one until its end: should only the annotation be stored, it waits as it did.
+ */
 static inline void forget_rollout(struct tick *t)
 {
-    t->r->memory &= MEMORY_PAUSED | MEMORY_PRIMARY_LOST;
+    t->r->memory &= MEMORY_PAUSED | MEMORY_PRIMARY_LOST | MEMORY_RETRYING;
     memset(t->r->judges, 0, sizeof t->r->judges);
 }
 

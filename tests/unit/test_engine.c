@@ -571,12 +571,17 @@ START_TEST(a_step_whose_answer_was_lost_is_told_by_the_next_tick)
 }
 END_TEST
 
+static void to_promotion(struct world *w, int32_t step_weight)
+{
+    w->spec.analysis.step_weight_promotion = step_weight;
+    to_first_step(w);
+    ticks(w, 3);
+    ck_assert_int_eq(phase_of(w), PHASE_PROMOTING);
+}
+
 START_TEST(a_step_back_to_the_primary_is_told_by_the_next_process)
 {
-    world.spec.analysis.step_weight_promotion = 30;
-    to_first_step(&world);
-    ticks(&world, 3);
-    ck_assert_int_eq(phase_of(&world), PHASE_PROMOTING);
+    to_promotion(&world, 30);
     world.primary = 70;
     world.canary = 30;
     next_process(&world);
@@ -587,10 +592,7 @@ END_TEST
 
 START_TEST(a_promotion_without_any_weight_left_gives_it_to_the_primary)
 {
-    world.spec.analysis.step_weight_promotion = 10;
-    to_first_step(&world);
-    ticks(&world, 3);
-    ck_assert_int_eq(phase_of(&world), PHASE_PROMOTING);
+    to_promotion(&world, 10);
     world.primary = world.canary = 0; /* some routers report this when their route is not there */
     tick(&world);
     ck_assert_str_eq(world.log, "routes 100/0; ADV_PW; save Finalising; ");
