@@ -38,7 +38,7 @@ static struct sk_object *pod_on(const struct simkube *k, const struct sk_object 
     while ((p = sk_next_owned(k, ds->uid, k->pods, &at)) != NULL) {
         if (strcmp(json_str_or(json_get(p->tree, "spec"), "nodeName", ""), node) != 0)
             continue;
-        if (!sk_is_deleting(p))
+        if (!p->deleting)
             return p;
         dying = p;
     }
@@ -61,7 +61,7 @@ static void place(struct simkube *k, struct sk_object *ds, const cJSON *template
 
         if (fits && !pod)
             sk_create_pod(k, ACTOR, ds, template, HASH_LABEL, hash, node->name);
-        else if (!fits && pod && !sk_is_deleting(pod))
+        else if (!fits && pod && !pod->deleting)
             sk_delete(k, ACTOR, pod, "Background");
     }
 }
@@ -80,14 +80,14 @@ static void replace_old(struct simkube *k, struct sk_object *ds, const cJSON *sp
         if (!node_fits(k->nodes->objects[i], json_get(spec, "template")))
             continue;
         nodes++;
-        missing += !pod || sk_is_deleting(pod) || sk_available_in(k, pod, min_ready) != 0;
+        missing += !pod || pod->deleting || sk_available_in(k, pod, min_ready) != 0;
     }
     budget = sk_share(json_get(rolling, "maxUnavailable"), nodes, true, 1) - missing;
     for (size_t i = 0; i < k->nodes->count; i++) {
         struct sk_object *pod = pod_on(k, ds, k->nodes->objects[i]->name);
         bool available;
 
-        if (!pod || sk_is_deleting(pod) || is_current(pod, hash))
+        if (!pod || pod->deleting || is_current(pod, hash))
             continue;
         available = sk_available_in(k, pod, min_ready) == 0;
         if (available && budget <= 0)
@@ -108,11 +108,11 @@ static struct tally count(struct simkube *k, const struct sk_object *ds, const c
         int64_t in;
 
         if (!node_fits(node, json_get(spec, "template"))) {
-            t.misplaced += pod && !sk_is_deleting(pod);
+            t.misplaced += pod && !pod->deleting;
             continue;
         }
         t.desired++;
-        if (!pod || sk_is_deleting(pod))
+        if (!pod || pod->deleting)
             continue;
         t.current++;
         in = sk_available_in(k, pod, min_ready);
@@ -139,7 +139,7 @@ void sk_daemonset_sync(struct simkube *k, const char *key)
     spec = json_get(ds->tree, "spec");
     template = json_get(spec, "template");
     sk_template_hash(template, 0, hash);
-    if (!sk_is_deleting(ds)) {
+    if (!ds->deleting) {
         place(k, ds, template, hash);
         replace_old(k, ds, spec, hash);
     }

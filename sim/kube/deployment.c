@@ -664,7 +664,7 @@ void sk_deployment_sync(struct simkube *k, const char *key)
     if (!d)
         return;
     begin(&r, k, d);
-    if (sk_is_deleting(d)) {
+    if (d->deleting) {
         update_status(&r, false);
     } else if (json_bool(r.spec, "paused", false)) {
         ensure_new_set(&r, false);

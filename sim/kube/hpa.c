@@ -136,7 +136,7 @@ void sk_hpa_sync(struct simkube *k, const char *key)
     if (!hpa)
         return;
     sk_object_ref(hpa);
-    if (!sk_is_deleting(hpa))
+    if (!hpa->deleting)
         look(k, hpa);
     sk_object_unref(hpa);
     sk_task_add(k, k->now_ms + k->config.hpa_interval_ms, SK_TASK_HPA, k->hpas, key, NULL);

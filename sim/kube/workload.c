@@ -7,11 +7,6 @@
 
 #define KUBELET "system:node"
 
-bool sk_is_deleting(const struct sk_object *o)
-{
-    return o->deleting;
-}
-
 bool sk_same(const cJSON *a, const cJSON *b)
 {
     if (!a || !b)
@@ -234,7 +229,7 @@ void sk_pod_sync(struct simkube *k, const char *key)
 
     if (!o)
         return;
-    if (sk_is_deleting(o)) {
+    if (o->deleting) {
         if (!sk_has_finalizer(o->tree, NULL)) {
             const char *was = k->actor;
 
@@ -318,7 +313,7 @@ static void delete_pods(struct simkube *k, const char *uid, int64_t n)
     struct sk_object *p;
 
     while ((p = sk_next_owned(k, uid, k->pods, &at)) != NULL) {
-        if (sk_is_deleting(p))
+        if (p->deleting)
             continue;
         if (count == cap) {
             struct pod_rank *more = realloc(ranks, (cap = cap ? cap * 2 : 16) * sizeof(*more));
@@ -351,7 +346,7 @@ static void count_pods(struct simkube *k, const struct sk_object *rs, int64_t *c
     while ((p = sk_next_owned(k, rs->uid, k->pods, &at)) != NULL) {
         int64_t in;
 
-        if (sk_is_deleting(p)) {
+        if (p->deleting) {
             (*terminating)++;
             continue;
         }
@@ -389,7 +384,7 @@ void sk_replicaset_sync(struct simkube *k, const char *key)
     sk_object_ref(rs);
     want = json_int(json_get(rs->tree, "spec"), "replicas", 1);
     count_pods(k, rs, &count, &ready, &available, &terminating);
-    if (!sk_is_deleting(rs)) {
+    if (!rs->deleting) {
         for (int64_t i = count; i < want; i++)
             sk_create_pod(k, REPLICASETS, rs, json_at(rs->tree, "spec", "template", (char *)NULL),
                           NULL, NULL, NULL);

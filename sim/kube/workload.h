@@ -12,7 +12,6 @@ void sk_daemonset_sync(struct simkube *k, const char *key);
 void sk_pod_sync(struct simkube *k, const char *key);
 void sk_hpa_sync(struct simkube *k, const char *key);
 
-bool sk_is_deleting(const struct sk_object *o);
 /* Members, their order and their values are the same; a quick check before json_equal. */
 bool sk_same(const cJSON *a, const cJSON *b);
 /* The i-th dependent of `uid` whose controller it is and which is of `kind`; *at moves on. NULL at
