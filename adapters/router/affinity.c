@@ -76,7 +76,7 @@ void affinity_stop(struct call *c)
     if (cookies->session[0] == '\0')
         return;
     replace(c, &cookies->previous, cookies->session);
-    cookies->session = build_join("", "");
+    cookies->session = build_dup("");
 }
 
 static char *cookie_text(const struct call *c, const char *cookie, int64_t max_age)

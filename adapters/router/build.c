@@ -65,6 +65,11 @@ char *build_join(const char *a, const char *b)
     return text;
 }
 
+char *build_dup(const char *s)
+{
+    return build_join(s, "");
+}
+
 cJSON *build_int(int64_t value)
 {
     return must(json_new_int(value));
@@ -289,8 +294,8 @@ struct router_write *call_write(struct call *c, enum router_verb verb, const str
     *w = (struct router_write){
         .verb = verb,
         .resource = r,
-        .ns = build_join(r->cluster_scoped ? "" : c->ns, ""),
-        .name = build_join(name, ""),
+        .ns = build_dup(r->cluster_scoped ? "" : c->ns),
+        .name = build_dup(name),
         .object = object,
         .before = must(strbuf_detach(&before)),
         .after = NULL,

@@ -37,6 +37,7 @@ const cJSON *build_members(const cJSON *v);
 char *build_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* One after the other. */
 char *build_join(const char *a, const char *b);
+char *build_dup(const char *s);
 /* The members of an object in order of their names; the list is the caller's to free(). NULL when
  * empty. */
 const cJSON **build_sorted(const cJSON *object, size_t *ret_count);

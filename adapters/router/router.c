@@ -89,7 +89,7 @@ void service_names_of(const cJSON *canary, struct service_names *ret_names)
 
     if (apex[0] == '\0')
         apex = json_text(json_get(spec, "targetRef"), "name");
-    ret_names->apex = build_join(apex, "");
+    ret_names->apex = build_dup(apex);
     ret_names->primary = build_join(apex, "-primary");
     ret_names->canary = build_join(apex, "-canary");
 }
@@ -131,9 +131,9 @@ void call_begin(struct call *c, const struct router_request *q, struct router_re
     const cJSON *status = json_get(q->canary, "status");
 
     memset(result, 0, sizeof(*result));
-    result->cookies.session = build_join(json_text(status, "sessionAffinityCookie"), "");
-    result->cookies.previous = build_join(json_text(status, "previousSessionAffinityCookie"), "");
-    result->cookies.primary = build_join(json_text(status, "primarySessionAffinityCookie"), "");
+    result->cookies.session = build_dup(json_text(status, "sessionAffinityCookie"));
+    result->cookies.previous = build_dup(json_text(status, "previousSessionAffinityCookie"));
+    result->cookies.primary = build_dup(json_text(status, "primarySessionAffinityCookie"));
 
     memset(c, 0, sizeof(*c));
     c->router = router_find(q->provider, NULL);

@@ -118,7 +118,7 @@ cJSON *service_discover_ports(const struct router_request *q, const cJSON *pod_s
 
             if (!is_main_port(&c, p))
                 add_discovered(&c, list, p,
-                               name[0] != '\0' ? build_join(name, "")
+                               name[0] != '\0' ? build_dup(name)
                                                : build_text("tcp-%s-%u", container, index));
         }
     }

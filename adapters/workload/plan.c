@@ -120,10 +120,10 @@ void plan_write(struct plan *p, enum router_verb verb, const struct resource *r,
     result->writes[result->count++] = (struct router_write){
         .verb = verb,
         .resource = r,
-        .ns = build_join(p->ns, ""),
-        .name = build_join(name, ""),
+        .ns = build_dup(p->ns),
+        .name = build_dup(name),
         .object = object,
-        .before = build_join(strbuf_str(&before), ""),
+        .before = build_dup(strbuf_str(&before)),
     };
     strbuf_release(&before);
 }

@@ -80,7 +80,7 @@ static void rewrite_selector(const struct plan *p, cJSON *selector)
     }
     for (cJSON *l = labels ? labels->child : NULL; l; l = l->next) {
         if (plan_is_selector_label(p, l->string) && means_target(p, l)) {
-            char *key = build_join(l->string, "");
+            char *key = build_dup(l->string);
 
             build_set(labels, key, build_strf("%s-primary", l->valuestring));
             free(key);
@@ -242,7 +242,7 @@ static int create_primary(struct plan *p, const cJSON *target)
     strbuf_clear(&p->prefix);
     strbuf_addf(&p->prefix, "createPrimary%s failed: ", plan_pods_resource(p)->kind);
     if (code != 0) {
-        char *text = build_join(strbuf_str(&p->result->error), "");
+        char *text = build_dup(strbuf_str(&p->result->error));
 
         plan_fail(p, code, "%s", text);
         free(text);

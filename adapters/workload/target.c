@@ -92,8 +92,8 @@ int workload_metadata(const struct workload_request *q, struct workload_metadata
             plan_fail(&p, code, "getSelectorLabel failed: %s", plan_api_error(&p));
     }
     if (code == 0) {
-        ret_metadata->label = build_join(strbuf_str(&p.label), "");
-        ret_metadata->value = build_join(strbuf_str(&p.value), "");
+        ret_metadata->label = build_dup(strbuf_str(&p.label));
+        ret_metadata->value = build_dup(strbuf_str(&p.value));
         ret_metadata->pod_spec = build_copy(json_at(target, "spec", "template", "spec", NULL));
     }
     json_free(target);
