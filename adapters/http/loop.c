@@ -670,9 +670,8 @@ void loop_free(struct loop *l)
     while (l->easy_count > 0)
         curl_easy_cleanup(l->easy[--l->easy_count]);
     for (int i = 0; i < SIDES; i++) {
-        if (l->sides[i].multi)
-            curl_multi_cleanup(
-                l->sides[i].multi); /* closes connections, which ends their watches */
+        if (l->sides[i].multi) /* its connections are closed, which ends their watches */
+            curl_multi_cleanup(l->sides[i].multi);
     }
     free_lists(l);
     tasks_free(l->tasks);

@@ -457,10 +457,10 @@ void job_tick(struct job *j, enum tick_kind kind)
         j->redo =
             true; /* the end may be stored all the same, its answer lost: it is still to tell */
     }
-    if (command)
+    if (command) {
         emit_settle(&t);
-    if (command)
         j->has_command = job_command_done(&t, command);
+    }
     j->quiet = kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && !t.failed &&
                !t.reads_lost && is_at_rest(&j->rollout.stored);
     if (j->quiet)

@@ -27,8 +27,7 @@ struct simworld_options {
     struct simkube *kube; /* borrowed; outlives the world */
     uint64_t seed;        /* of clock.random */
     int64_t latency_ms; /* of a request to the API, half before and half after its effect; 0 = 2 */
-    int64_t
-        limit_ms; /* of virtual time: simworld_run gives up then, whatever lives on; 0 = never */
+    int64_t limit_ms;   /* of virtual time, at which simworld_run gives up; 0 = never */
     size_t live_max, stack_bytes; /* as tasks_options ... */
     struct fiber_pool *stacks;    /* ... its pool */
     /* Answers requests to other servers, as http_client.perform; it may sleep. NULL: no such host.

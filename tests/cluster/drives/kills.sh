@@ -39,8 +39,7 @@ ended() {
     is "canary=Succeeded green=Succeeded rollback-bad=Failed " phases && is "$1" image canary-primary && is "$1" image green-primary &&
         ! is "$2" get canary rollback-bad '{.status.lastAppliedSpec}'
 }
-# told FROM FILE: what the world heard since line FROM, each thing once. How often pods are not yet ready depends on the machine; that a
-# weight or an iteration was reached is told after it is stored, so a kill between the two takes that event along.
+# told FROM FILE: what the world heard since line FROM, each thing once. How often pods are not yet ready depends on the machine.
 told() {
     tail -n +"$1" "$dir/$ns.world" | jq -rc --arg ns "$ns" '.hook | select(. != null) | del(.checksum, .metadata.timestamp, .attachments[]?.ts)
         | tojson | gsub("\\b" + $ns + "\\b"; "NS")' | grep -v 'not ready' | sort -u >"$2"
