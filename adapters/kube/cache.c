@@ -154,18 +154,17 @@ static bool item_cool(struct kube_cache *c, struct item *i)
 {
     if (i->text == NULL && i->squeezed.bytes == NULL) {
         char *text = json_print(i->tree);
-        size_t size = text ? strlen(text) + 1 : 0;
-        char *fit;
 
         if (text == NULL)
             return false;
-        if (item_squeeze(c, i, text)) {
-            free(text);
-        } else {
-            fit = realloc(text, size); /* as small as it is, not as the buffer grew */
-            i->text = fit ? fit : text;
-            count_bytes(c, i, size);
+        if (!item_squeeze(c, i, text)) {
+            i->text = strdup(text); /* as small as it is, where there is room for it */
+            if (i->text)
+                count_bytes(c, i, strlen(text) + 1);
         }
+        free(text);
+        if (i->text == NULL && i->squeezed.bytes == NULL)
+            return false;
     }
     tree_drop(c, i);
     return true;
@@ -214,16 +213,15 @@ static cJSON *item_tree(struct kube_cache *c, struct item *i)
     return i->tree;
 }
 
-void kube_cache_cool(struct kube_cache *c)
+void kube_cache_cool(struct kube_cache *c, bool all)
 {
     struct item *i = c->oldest, *fresher;
 
     for (; i; i = fresher) {
         fresher = i->fresher;
-        if (i->touched)
-            i->touched = false;
-        else
+        if (all || !i->touched)
             (void)item_cool(c, i);
+        i->touched = false;
     }
 }
 

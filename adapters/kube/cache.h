@@ -75,8 +75,8 @@ cJSON *kube_cache_read(struct kube_cache *cache, const char *ns, const char *nam
 const cJSON *kube_cache_look(struct kube_cache *cache, const struct kube_entry *entry);
 /* An entry as compact text, which the caller frees. NULL when memory is out. */
 char *kube_cache_text(const struct kube_cache *cache, const struct kube_entry *entry);
-/* Drop the trees that nobody read since the last call; the text of their entries stays. */
-void kube_cache_cool(struct kube_cache *cache);
+/* Drop the trees that nobody read since the last call, or all; the text of their entries stays. */
+void kube_cache_cool(struct kube_cache *cache, bool all);
 
 /*
  * Store the answer of one's own write, unless something newer is held. `object` stays the caller's,

@@ -40,11 +40,12 @@ bool squeeze(const char *text, size_t len, const char *model, size_t model_len,
     }
     good = deflate_to(&z, text, len, model, model_len, out, len);
     deflateEnd(&z);
-    fit = good ? realloc(out, z.total_out) : NULL;
-    if (fit == NULL) {
-        free(out);
+    fit = good ? malloc(z.total_out) : NULL; /* not where the buffer was: it would leave a hole */
+    if (fit)
+        memcpy(fit, out, z.total_out);
+    free(out);
+    if (fit == NULL)
         return false;
-    }
     *ret = (struct squeezed){fit, z.total_out, len};
     return true;
 }

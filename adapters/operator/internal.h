@@ -248,8 +248,8 @@ void world_changed(struct feed *f, const struct kube_entry *entry);
 void world_depend(struct tick *t, const struct feed *f, const char *ns, const char *name);
 /* Nothing that the last tick read has changed since. */
 bool job_is_settled(const struct job *j);
-/* What memory is only kept to be fast is given up. */
-void world_rest(struct operator* o);
+/* What memory is only kept to be fast, and was not used since the last call, is given up; or all. */
+void world_rest(struct operator* o, bool all);
 int world_get(void *self, const struct resource *r, const char *ns, const char *name,
               cJSON **ret_object, struct strbuf *reterr_text);
 int world_config(void *self, const struct resource *r, const char *ns, const char *name,

@@ -262,7 +262,7 @@ static void begin_pass(struct operator* o, int64_t now)
     while (o->next_pass_ms <= now)
         o->next_pass_ms += o->o.control_loop_ms;
     if (rested || ++o->passes % REST_PASSES == 0)
-        world_rest(o);
+        world_rest(o, rested);
     if (!rested) {
         o->warm = true;
     } else if (o->warm && o->jobs.running_count == 0) {

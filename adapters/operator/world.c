@@ -60,10 +60,10 @@ bool job_is_settled(const struct job *j)
     return true;
 }
 
-void world_rest(struct operator* o)
+void world_rest(struct operator* o, bool all)
 {
     for (struct feed *f = o->feeds; f; f = f->next)
-        kube_cache_cool(f->cache);
+        kube_cache_cool(f->cache, all);
 }
 
 static void feed_heard(struct feed *f)
