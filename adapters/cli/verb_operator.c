@@ -168,7 +168,7 @@ static bool operator_options_read(struct process *p)
     o->ticks_max = (size_t)ticks;
     o->rest_slack_ms = REST_SLACK_MS;
     o->write_log = write_log;
-    o->on_rest = give_memory_back;
+    o->give_memory_back = give_memory_back;
     o->log_level = level_of(args_get(a, "log-level", "info"));
     o->log_console = strcmp(args_get(a, "zap-encoding", "json"), "console") == 0;
     o->mesh_provider = args_get(a, "mesh-provider", "istio");

@@ -11,6 +11,7 @@
 #define WAITING_MAX 2048 /* ticks under way, waiting ones included */
 #define RESYNC_MS 30000  /* a failed finalization is tried again */
 #define REST_PASSES 3    /* trees that nobody reads are dropped every so many passes of ticks */
+#define TRIM_PASSES 6    /* and memory is given back, should ticks never rest */
 #define LATE_MS 20       /* a tick that begins later than this was kept waiting by others */
 
 static int64_t now_ms(const struct operator* o)
@@ -257,19 +258,16 @@ static bool may_work(const struct operator* o)
  */
 static void begin_pass(struct operator* o, int64_t now)
 {
-    bool rested = o->ticks == o->pass_ticks;
+    bool rested = o->ticks == o->pass_ticks, give_back;
 
     while (o->next_pass_ms <= now)
         o->next_pass_ms += o->o.control_loop_ms;
     if (rested || ++o->passes % REST_PASSES == 0)
         world_rest(o, rested);
-    if (!rested) {
-        o->warm = true;
-    } else if (o->warm && o->jobs.running_count == 0) {
-        o->warm = false;
-        if (o->o.on_rest)
-            o->o.on_rest();
-    }
+    give_back = rested ? o->warm && o->jobs.running_count == 0 : o->passes % TRIM_PASSES == 0;
+    if (give_back && o->o.give_memory_back)
+        o->o.give_memory_back();
+    o->warm = !rested || (o->warm && !give_back);
     o->pass_ticks = o->ticks;
 }
 
