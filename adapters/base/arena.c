@@ -144,16 +144,19 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_printf(struct arena *a, const char *format, ...)
 {
+    char near[256]; /* most texts fit, and are formatted once */
     va_list args, again;
     char *text;
     int len;
 
     va_start(args, format);
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, args);
+    len = vsnprintf(near, sizeof(near), format, args);
     va_end(args);
     text = len < 0 ? NULL : arena_take(a, (size_t)len + 1);
-    if (text)
+    if (text && (size_t)len < sizeof(near))
+        memcpy(text, near, (size_t)len + 1);
+    else if (text)
         vsnprintf(text, (size_t)len + 1, format, again);
     va_end(again);
     if (!text)

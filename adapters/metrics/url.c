@@ -18,6 +18,12 @@ static bool is_alnum(char c)
     return is_alpha(c) || (c >= '0' && c <= '9');
 }
 
+/* RFC 3986 §2.3 */
+static bool is_unreserved(char c)
+{
+    return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '~';
+}
+
 static int unhex(char c)
 {
     if (c >= '0' && c <= '9')
@@ -62,14 +68,19 @@ static void add_escaped(struct strbuf *b, char c)
 
 void url_add_query_escaped(struct strbuf *b, const char *s, size_t len)
 {
+    size_t start = 0; /* of what needs no escape, so far */
+
     for (size_t i = 0; i < len; i++) {
-        if (is_alnum(s[i]) || in_set(s[i], "-_.~"))
-            strbuf_addc(b, s[i]);
-        else if (s[i] == ' ')
+        if (is_unreserved(s[i]))
+            continue;
+        strbuf_add(b, s + start, i - start);
+        start = i + 1;
+        if (s[i] == ' ')
             strbuf_addc(b, '+');
         else
             add_escaped(b, s[i]);
     }
+    strbuf_add(b, s + start, len - start);
 }
 
 /* The path as it is sent: as written where that is valid, else decoded and escaped anew. */

@@ -73,6 +73,12 @@ START_TEST(printf_and_copies_are_terminated)
     struct arena *a = arena_new(0);
 
     ck_assert_str_eq(arena_printf(a, "%s:%d", "steps", 7), "steps:7");
+    for (int len = 250; len < 260; len++) { /* about the longest that is formatted once */
+        const char *text = arena_printf(a, "%*d", len, 7);
+
+        ck_assert_uint_eq(strlen(text), (size_t)len);
+        ck_assert_int_eq(text[len - 1], '7');
+    }
     ck_assert_str_eq(arena_strndup(a, "weights", 6), "weight");
     ck_assert_str_eq(arena_strdup(a, ""), "");
     arena_free(a);
