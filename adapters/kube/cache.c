@@ -8,10 +8,10 @@
 #include "adapters/kube/squeeze.h"
 
 /* Trees kept at most: those of the ticks under way, not those of a first list. */
-#define TREES_MAX 320u
+#define TREES_MAX 304u
 
 /* A cache of so many entries squeezes the texts of those that nobody reads. */
-#define SQUEEZE_FROM 256u
+#define SQUEEZE_FROM 64u
 
 /* Has a text, a squeezed one, or a tree; the tree while it is among the fresh ones. */
 struct item {

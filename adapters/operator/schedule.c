@@ -11,7 +11,7 @@
 #define WAITING_MAX 2048 /* ticks under way, waiting ones included */
 #define RESYNC_MS 30000  /* a failed finalization is tried again */
 #define REST_PASSES 3    /* trees that nobody reads are dropped every so many passes of ticks */
-#define TRIM_PASSES 6    /* and memory is given back, should ticks never rest */
+#define TRIM_PASSES 3    /* and memory is given back, should ticks never rest */
 #define LATE_MS 20       /* a tick that begins later than this was kept waiting by others */
 
 static int64_t now_ms(const struct operator* o)
