@@ -11,7 +11,6 @@
 #define WAITING_MAX 2048 /* ticks under way, waiting ones included */
 #define RESYNC_MS 30000  /* a failed finalization is tried again */
 #define REST_PASSES 3    /* trees that nobody reads are dropped every so many passes of ticks */
-#define TRIM_PASSES 3    /* and memory is given back, should ticks never rest */
 #define LATE_MS 20       /* a tick that begins later than this was kept waiting by others */
 
 static int64_t now_ms(const struct operator* o)
@@ -258,16 +257,19 @@ static bool may_work(const struct operator* o)
  */
 static void begin_pass(struct operator* o, int64_t now)
 {
-    bool rested = o->ticks == o->pass_ticks, give_back;
+    bool rested = o->ticks == o->pass_ticks;
 
     while (o->next_pass_ms <= now)
         o->next_pass_ms += o->o.control_loop_ms;
-    if (rested || ++o->passes % REST_PASSES == 0)
+    if (!rested)
+        o->warm = true;
+    if (rested || ++o->passes % REST_PASSES == 0) {
         world_rest(o, rested);
-    give_back = rested ? o->warm && o->jobs.running_count == 0 : o->passes % TRIM_PASSES == 0;
-    if (give_back && o->o.give_memory_back)
-        o->o.give_memory_back();
-    o->warm = !rested || (o->warm && !give_back);
+        if (o->warm && o->o.give_memory_back)
+            o->o.give_memory_back();
+        if (rested && o->jobs.running_count == 0)
+            o->warm = false;
+    }
     o->pass_ticks = o->ticks;
 }
 

@@ -81,9 +81,20 @@ static void on_feed_change(void *ctx, enum watch_event type, const struct kube_e
     feed_heard(f);
 }
 
+/* It holds its kind now, or cannot: those who wait for that look again, the schedule among them. */
+static void feed_settled(struct feed *f)
+{
+    gate_notify(f->op->o.tasks, &f->changed);
+    if (!f->op->synced)
+        gate_notify(f->op->o.tasks, &f->op->wake);
+}
+
 static void on_feed_synced(void *ctx)
 {
-    feed_heard(ctx);
+    struct feed *f = ctx;
+
+    f->failing = false;
+    feed_settled(f);
 }
 
 static void on_feed_failure(void *ctx, const struct kube_error *error, int64_t pause_ms)
@@ -94,7 +105,7 @@ static void on_feed_failure(void *ctx, const struct kube_error *error, int64_t p
         op_log(f->op, LEVEL_WARN, HERE, NULL, "watching %s failed: %s (trying again in %lld ms)",
                f->kube.plural, error->message, (long long)pause_ms);
     f->failing = true;
-    gate_notify(f->op->o.tasks, &f->changed);
+    feed_settled(f);
 }
 
 static bool keep_object(void *ctx, cJSON *object)
