@@ -10,6 +10,9 @@
 /* Trees kept at most: those of the ticks under way, not those of a first list. */
 #define TREES_MAX 304u
 
+/* Half of it in a cache so large that all of it is not read again before it is dropped. */
+#define TREES_HALF_FROM 608u
+
 /* A cache of so many entries squeezes the texts of those that nobody reads. */
 #define SQUEEZE_FROM 64u
 
@@ -192,7 +195,9 @@ static cJSON *item_parse(const struct kube_cache *c, const struct item *i)
 
 static void cool_oldest(struct kube_cache *c)
 {
-    while (c->tree_count > TREES_MAX && item_cool(c, c->oldest))
+    size_t max = c->count < TREES_HALF_FROM ? TREES_MAX : TREES_MAX / 2;
+
+    while (c->tree_count > max && item_cool(c, c->oldest))
         ;
 }
 
