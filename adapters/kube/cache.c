@@ -10,8 +10,8 @@
 /* Trees kept at most: those of the ticks under way, not those of a first list. */
 #define TREES_MAX 304u
 
-/* Half of it in a cache so large that all of it is not read again before it is dropped. */
-#define TREES_HALF_FROM 608u
+/* Half of them in a cache so large that, were all of it read in turn, none would be found again. */
+#define TREES_HALF_FROM (2 * TREES_MAX)
 
 /* A cache of so many entries squeezes the texts of those that nobody reads. */
 #define SQUEEZE_FROM 64u
@@ -152,23 +152,30 @@ static bool item_squeeze(struct kube_cache *c, struct item *i, const char *text)
     return true;
 }
 
+/* As it is, in a block of its size: the buffer it was printed to is larger. */
+static bool item_copy(struct kube_cache *c, struct item *i, const char *text)
+{
+    i->text = strdup(text);
+    if (i->text == NULL)
+        return false;
+    count_bytes(c, i, strlen(text) + 1);
+    return true;
+}
+
+static bool item_print(struct kube_cache *c, struct item *i)
+{
+    char *text = json_print(i->tree);
+    bool kept = text && (item_squeeze(c, i, text) || item_copy(c, i, text));
+
+    free(text);
+    return kept;
+}
+
 /* Keep the text alone. False when memory is out: then the tree stays. */
 static bool item_cool(struct kube_cache *c, struct item *i)
 {
-    if (i->text == NULL && i->squeezed.bytes == NULL) {
-        char *text = json_print(i->tree);
-
-        if (text == NULL)
-            return false;
-        if (!item_squeeze(c, i, text)) {
-            i->text = strdup(text); /* as small as it is, where there is room for it */
-            if (i->text)
-                count_bytes(c, i, strlen(text) + 1);
-        }
-        free(text);
-        if (i->text == NULL && i->squeezed.bytes == NULL)
-            return false;
-    }
+    if (i->text == NULL && i->squeezed.bytes == NULL && !item_print(c, i))
+        return false;
     tree_drop(c, i);
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "adapters/metrics/url.h"
 #include "engine/num.h"
 #include "engine/text.h"
 
@@ -519,17 +520,7 @@ static bool call_urlquery(struct call *c, const struct value *args, size_t count
 
     if (!eval_args(c, args, count, &s))
         return false;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char ch = (unsigned char)s.s[i];
-
-        if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
-            (ch && strchr("-_.~", ch)))
-            strbuf_addc(&b, (char)ch);
-        else if (ch == ' ')
-            strbuf_addc(&b, '+');
-        else
-            strbuf_addf(&b, "%%%02X", ch);
-    }
+    url_add_query_escaped(&b, s.s, s.len);
     return give_string(c, &b, ret);
 }
 

@@ -254,6 +254,7 @@ static bool may_work(const struct operator* o)
 /*
  * When no tick ran in a whole pass, nothing of the last ones is kept. While some do, trees may stay
  * unread for longer than a pass: many are read at one step of a rollout, and at the next but one.
+ * What was dropped is given back then, until nothing is left of the last ticks.
  */
 static void begin_pass(struct operator* o, int64_t now)
 {

@@ -66,10 +66,13 @@ void world_rest(struct operator* o, bool all)
         kube_cache_cool(f->cache, all);
 }
 
-static void feed_heard(struct feed *f)
+/* Those who wait for what it holds look again; for the first lists the schedule waits, too. */
+static void feed_told(struct feed *f, bool failing)
 {
-    f->failing = false;
+    f->failing = failing;
     gate_notify(f->op->o.tasks, &f->changed);
+    if (!f->op->synced)
+        gate_notify(f->op->o.tasks, &f->op->wake);
 }
 
 static void on_feed_change(void *ctx, enum watch_event type, const struct kube_entry *entry)
@@ -78,23 +81,12 @@ static void on_feed_change(void *ctx, enum watch_event type, const struct kube_e
 
     (void)type;
     world_changed(f, entry);
-    feed_heard(f);
-}
-
-/* It holds its kind now, or cannot: those who wait for that look again, the schedule among them. */
-static void feed_settled(struct feed *f)
-{
-    gate_notify(f->op->o.tasks, &f->changed);
-    if (!f->op->synced)
-        gate_notify(f->op->o.tasks, &f->op->wake);
+    feed_told(f, false);
 }
 
 static void on_feed_synced(void *ctx)
 {
-    struct feed *f = ctx;
-
-    f->failing = false;
-    feed_settled(f);
+    feed_told(ctx, false);
 }
 
 static void on_feed_failure(void *ctx, const struct kube_error *error, int64_t pause_ms)
@@ -104,8 +96,7 @@ static void on_feed_failure(void *ctx, const struct kube_error *error, int64_t p
     if (!f->failing)
         op_log(f->op, LEVEL_WARN, HERE, NULL, "watching %s failed: %s (trying again in %lld ms)",
                f->kube.plural, error->message, (long long)pause_ms);
-    f->failing = true;
-    feed_settled(f);
+    feed_told(f, true);
 }
 
 static bool keep_object(void *ctx, cJSON *object)
