@@ -69,6 +69,7 @@ MANIFEST_SRCS := \
 	adapters/manifest/judge.c \
 	adapters/manifest/node.c \
 	adapters/manifest/parse.c \
+	adapters/manifest/parse_tree.c \
 	adapters/manifest/reader.c \
 	adapters/manifest/scalar.c
 CLI_SRCS := \
