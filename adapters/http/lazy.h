@@ -32,6 +32,9 @@
     X(curl_multi_remove_handle)                                                                    \
     X(curl_multi_setopt)                                                                           \
     X(curl_multi_socket_action)                                                                    \
+    X(curl_share_cleanup)                                                                          \
+    X(curl_share_init)                                                                             \
+    X(curl_share_setopt)                                                                           \
     X(curl_slist_append)                                                                           \
     X(curl_slist_free_all)                                                                         \
     X(curl_url)                                                                                    \
@@ -42,6 +45,7 @@
 #undef curl_easy_getinfo
 #undef curl_easy_setopt
 #undef curl_multi_setopt
+#undef curl_share_setopt
 struct lazy_curl {
 #define LAZY_MEMBER(f) __typeof__(f) *f;
     LAZY_CURL_FUNCTIONS(LAZY_MEMBER)
@@ -67,6 +71,9 @@ const struct lazy_curl *lazy_curl(void);
 #define curl_multi_remove_handle lazy_curl()->curl_multi_remove_handle
 #define curl_multi_setopt lazy_curl()->curl_multi_setopt
 #define curl_multi_socket_action lazy_curl()->curl_multi_socket_action
+#define curl_share_cleanup lazy_curl()->curl_share_cleanup
+#define curl_share_init lazy_curl()->curl_share_init
+#define curl_share_setopt lazy_curl()->curl_share_setopt
 #define curl_slist_append lazy_curl()->curl_slist_append
 #define curl_slist_free_all lazy_curl()->curl_slist_free_all
 #define curl_url lazy_curl()->curl_url

@@ -85,7 +85,8 @@ struct loop {
     struct source *sources;
     struct loop_client *clients;
     struct side sides[SIDES];
-    bool acted; /* libcurl was called without a look at the sockets */
+    CURLSH *share; /* TLS sessions: each watch has a connection, and resumes that of the first */
+    bool acted;    /* libcurl was called without a look at the sockets */
     CURL *easy[EASY_KEPT_MAX];
     size_t easy_count;
 };
@@ -274,10 +275,14 @@ static CURL *take_easy(struct loop *l)
 {
     CURL *easy;
 
-    if (l->easy_count == 0)
-        return curl_easy_init();
-    easy = l->easy[--l->easy_count];
-    l->easy[l->easy_count] = NULL;
+    if (l->easy_count > 0) {
+        easy = l->easy[--l->easy_count];
+        l->easy[l->easy_count] = NULL;
+        return easy;
+    }
+    easy = curl_easy_init();
+    if (easy)
+        (void)curl_easy_setopt(easy, CURLOPT_SHARE, l->share); /* survives curl_easy_reset */
     return easy;
 }
 
@@ -605,6 +610,10 @@ int loop_on_signal(struct loop *l, int signo, void (*on_signal)(void *ctx, int s
 
 static int make_curl(struct loop *l, size_t connections_max)
 {
+    l->share = curl_share_init();
+    if (!l->share ||
+        curl_share_setopt(l->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
+        return -ENOMEM;
     for (int i = 0; i < SIDES; i++) {
         struct side *side = &l->sides[i];
 
@@ -673,6 +682,8 @@ void loop_free(struct loop *l)
         if (l->sides[i].multi) /* its connections are closed, which ends their watches */
             curl_multi_cleanup(l->sides[i].multi);
     }
+    if (l->share)
+        curl_share_cleanup(l->share);
     free_lists(l);
     tasks_free(l->tasks);
     if (l->signal_fd >= 0)

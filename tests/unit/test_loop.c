@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "adapters/http/server.h"
+#include "tests/support/certificates.h"
 
 /* Server and clients on one loop: whoever blocks it, hangs the test. */
 static struct loop *loop;
@@ -313,6 +314,43 @@ START_TEST(hundreds_of_requests_run_side_by_side)
 }
 END_TEST
 
+/* Connections share their TLS sessions, and no trust: in turn, without looking and with whom to
+ * trust. */
+static void ask_with_less_and_more_trust(void *arg)
+{
+    const struct certificates *certs = arg;
+    struct http_tls blind = {.insecure = true}, strict = {.ca_pem = NULL},
+                    trusting = {.ca_pem = certs->ca};
+    const struct http_tls *turns[] = {&blind, &strict, &trusting, &strict, &blind};
+    char url[128];
+
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/fast", server_port(server));
+    for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+        struct http_request req = {.url = url, .tls = turns[i], .timeout_ms = 10000};
+        struct http_response r;
+
+        say(client->perform(client->self, &req, &r) == 0 ? "taken;" : "refused;");
+        http_response_release(&r);
+    }
+}
+
+START_TEST(a_session_is_resumed_by_equal_trust_alone)
+{
+    struct certificates certs = certificates_make("IP:127.0.0.1", false);
+    struct server_options o = {.address = "127.0.0.1",
+                               .handler = handle,
+                               .cert_pem = certs.server_cert,
+                               .key_pem = certs.server_key};
+
+    server_stop(server);
+    ck_assert_int_eq(server_start_on_loop(loop, &o, &server), 0);
+    task_spawn(loop_tasks(loop), ask_with_less_and_more_trust, &certs);
+    ck_assert_int_eq(loop_run(loop), 0);
+    ck_assert_str_eq(log_text, "taken;refused;taken;refused;taken;");
+    certificates_release(&certs);
+}
+END_TEST
+
 START_TEST(a_server_stops_with_calls_unanswered)
 {
     spawn_named(expect_timeout, "/hold");
@@ -340,6 +378,7 @@ int main(void)
     tcase_add_test(tc, a_flood_is_taken_at_the_readers_pace_and_whole);
     tcase_add_test(tc, a_signal_is_handled_between_tasks);
     tcase_add_test(tc, hundreds_of_requests_run_side_by_side);
+    tcase_add_test(tc, a_session_is_resumed_by_equal_trust_alone);
     tcase_add_test(tc, a_server_stops_with_calls_unanswered);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
