@@ -22,7 +22,7 @@
 #include "engine/num.h"
 
 #define GRACE_MS 20000
-#define REST_SLACK_MS 250 /* at most four looks a second at Canaries at rest, however many */
+#define SLACK_MS 250 /* ticks begin at four moments of a second, however many Canaries */
 
 extern char **environ;
 
@@ -166,7 +166,7 @@ static bool operator_options_read(struct process *p)
     o->quirks = profile.quirks;
     o->cluster = profile.cluster;
     o->ticks_max = (size_t)ticks;
-    o->rest_slack_ms = REST_SLACK_MS;
+    o->slack_ms = SLACK_MS;
     o->write_log = write_log;
     o->give_memory_back = give_memory_back;
     o->log_level = level_of(args_get(a, "log-level", "info"));

@@ -93,8 +93,8 @@ struct job {
     char flight_hash[20];     /* ... and its hash there; "" = never recorded */
     char *service_name;
     uint64_t seq;                            /* in order of coming */
+    bool asleep;                             /* at rest, until something of `reads` changes */
     int64_t due_ms;                          /* by which it waits, ... */
-    int64_t slack_ms;                        /* ... of it given so that others may be due too */
     size_t heap_at;                          /* ... from 1 while it does */
     struct job *running_prev, *running_next; /* among those at work */
 };
@@ -106,6 +106,8 @@ struct jobs {
     size_t count, cap, heap_count;
     struct job *running;
     size_t running_count;
+    size_t asleep_count;
+    uint64_t slept; /* ticks that were not run, of those not asleep any more */
     size_t leaving; /* deleted while at work: freed when that ends */
     bool fewer;     /* some have gone since the feeds were trimmed */
     uint64_t next_seq;
@@ -117,8 +119,18 @@ struct job *jobs_add(struct jobs *t, struct operator* op, const char *ns, const 
 bool jobs_any_in(const struct jobs *t, const char *ns);
 /* Its Canary is gone. */
 void jobs_remove(struct jobs *t, struct job *j);
-/* To be called whenever something changed that says when it is due. */
+/* When its next tick begins, INT64_MAX = never: next_ms, or a moment later, in step with others. */
+int64_t job_tick_due(const struct job *j);
+/* The tick after this one: one that was missed is made up for, more are dropped. */
+void job_move_on(struct job *j, int64_t now);
+/* To be called whenever something changed that says when it is due; not asleep. */
 void jobs_place(struct jobs *t, struct job *j);
+/* To be called before that, when it may be asleep: its next tick is not before `now`. */
+void jobs_rouse(struct jobs *t, struct job *j, int64_t now);
+/* Objects have changed since then: whom that concerns, sleeps no longer. */
+void jobs_stir(struct jobs *t, int64_t since);
+/* The ticks that were not run because their Canaries were asleep. */
+uint64_t jobs_slept(const struct jobs *t, int64_t now);
 /* The one that waits to be taken up first; NULL = none is ever due. */
 struct job *jobs_first(const struct jobs *t);
 /* A task is at work on it; no longer, and then it may be gone. */
@@ -187,6 +199,9 @@ struct operator
     uint64_t pass_ticks; /* run before the present pass began */
     uint64_t passes;     /* in which ticks ran */
     bool warm;           /* ticks have run since it rested last */
+    bool news;           /* objects have come since the present pass began */
+    bool stirred;        /* something has changed while jobs were asleep, ... */
+    int64_t stirred_ms;  /* ... first at this time */
     int64_t last_sync_ms;
     uint64_t asks[ASK_KIND_COUNT];
     struct series_time {
@@ -194,7 +209,7 @@ struct operator
         double sum;
     } tick_seconds;
     struct histogram tick_delay;
-    uint64_t ticks, skipped_ticks;
+    uint64_t ticks;
     char *lease_identity;
     char **secrets; /* values read from Secrets, see secrets.c */
     size_t secret_count;
@@ -232,6 +247,8 @@ struct tick {
 /* world.c */
 struct feed *feed_find(struct operator* o, const struct resource *r, bool metadata_only,
                        const char *ns);
+/* What any tick of this Canary reads is listed from now on, side by side, and not in turn. */
+void world_foresee(struct tick *t);
 void feeds_trim(struct operator* o);
 struct feed *feed_start(struct operator* o, const struct resource *r, bool metadata_only,
                         void (*on_change)(void *ctx, enum watch_event type,
@@ -248,7 +265,8 @@ void world_changed(struct feed *f, const struct kube_entry *entry);
 void world_depend(struct tick *t, const struct feed *f, const char *ns, const char *name);
 /* Nothing that the last tick read has changed since. */
 bool job_is_settled(const struct job *j);
-/* What memory is only kept to be fast, and was not used since the last call, is given up; or all. */
+/* What memory is only kept to be fast, and was not used since the last call, is given up; or all.
+ */
 void world_rest(struct operator* o, bool all);
 int world_get(void *self, const struct resource *r, const char *ns, const char *name,
               cJSON **ret_object, struct strbuf *reterr_text);

@@ -1,4 +1,4 @@
-/* The table of jobs: found by name, and taken up in the order in which they are due. */
+/* The table of jobs: found by name, and taken up in the order in which they are due, or asleep. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,20 +46,60 @@ bool jobs_any_in(const struct jobs *t, const char *ns)
 /* ---- by what is due ----------------------------------------------------------------------------
  */
 
+static int64_t interval_of(const struct job *j)
+{
+    return j->interval_ms > 0 ? j->interval_ms : 60000;
+}
+
+/* By the clock of all, so that Canaries fall into step, unless that is much of the interval. */
+static int64_t in_step(const struct job *j, int64_t at)
+{
+    int64_t slack = j->op->o.slack_ms;
+
+    if (slack <= 0 || j->has_command || interval_of(j) < 40 * slack)
+        return at;
+    return at + (slack - at % slack) % slack;
+}
+
+int64_t job_tick_due(const struct job *j)
+{
+    return j->accepted && j->next_ms != INT64_MAX ? in_step(j, j->next_ms) : INT64_MAX;
+}
+
 /* INT64_MIN = at once; INT64_MAX = never. */
 static int64_t due_of(const struct job *j)
 {
+    int64_t tick = job_tick_due(j);
+
     if (j->needs_sync && j->finalize_ms == INT64_MAX)
         return INT64_MIN;
-    return j->accepted && j->next_ms < j->finalize_ms ? j->next_ms : j->finalize_ms;
+    return tick < j->finalize_ms ? tick : j->finalize_ms;
 }
 
-/* At rest it waits a moment longer, for others to be due by the same look around. */
-static int64_t slack_of(const struct job *j)
+/* Nothing has changed since a tick that changed nothing: the next would do so again. */
+static bool may_sleep(const struct job *j)
 {
-    bool rests = j->quiet && !j->needs_sync && !j->has_command && j->finalize_ms == INT64_MAX;
+    return j->quiet && j->accepted && !j->needs_sync && !j->has_command && !j->running &&
+           j->finalize_ms == INT64_MAX && j->next_ms != INT64_MAX && job_is_settled(j);
+}
 
-    return rests && j->next_ms != INT64_MAX ? j->op->o.rest_slack_ms : 0;
+/* The ticks of a job asleep that would have been before `now`. */
+static int64_t ticks_slept(const struct job *j, int64_t now)
+{
+    int64_t interval = interval_of(j);
+
+    return now > j->next_ms ? (now - j->next_ms + interval - 1) / interval : 0;
+}
+
+void job_move_on(struct job *j, int64_t now)
+{
+    int64_t interval = interval_of(j);
+
+    if (j->next_ms == INT64_MAX)
+        return;
+    j->next_ms += interval;
+    if (j->next_ms + interval <= now)
+        j->next_ms += (now - j->next_ms) / interval * interval;
 }
 
 static bool comes_before(const struct job *a, const struct job *b)
@@ -112,17 +152,55 @@ static void heap_leave(struct jobs *t, struct job *j)
     sink(t, last->heap_at);
 }
 
+void jobs_rouse(struct jobs *t, struct job *j, int64_t now)
+{
+    int64_t slept;
+
+    if (!j->asleep)
+        return;
+    slept = ticks_slept(j, now);
+    t->slept += (uint64_t)slept;
+    j->next_ms += slept * interval_of(j);
+    j->asleep = false;
+    t->asleep_count--;
+}
+
 void jobs_place(struct jobs *t, struct job *j)
 {
     heap_leave(t, j);
     j->due_ms = due_of(j);
-    j->slack_ms = slack_of(j);
-    if (j->due_ms != INT64_MAX)
-        j->due_ms += j->slack_ms;
     if (j->running || j->gone || j->due_ms == INT64_MAX)
         return;
+    j->asleep = may_sleep(j);
+    if (j->asleep) {
+        t->asleep_count++;
+        return;
+    }
     put(t, ++t->heap_count, j);
     rise(t, t->heap_count);
+}
+
+void jobs_stir(struct jobs *t, int64_t since)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        struct job *j = t->items[i];
+
+        if (j->asleep && !job_is_settled(j)) {
+            jobs_rouse(t, j, since);
+            jobs_place(t, j);
+        }
+    }
+}
+
+uint64_t jobs_slept(const struct jobs *t, int64_t now)
+{
+    uint64_t count = t->slept;
+
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->items[i]->asleep)
+            count += (uint64_t)ticks_slept(t->items[i], now);
+    }
+    return count;
 }
 
 struct job *jobs_first(const struct jobs *t)
@@ -194,6 +272,7 @@ void jobs_remove(struct jobs *t, struct job *j)
     t->count--;
     memmove(&t->items[at], &t->items[at + 1], (t->count - at) * sizeof(struct job *));
     heap_leave(t, j);
+    jobs_rouse(t, j, j->next_ms);
     j->gone = true;
     t->fewer = true;
     if (j->running)

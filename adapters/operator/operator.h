@@ -63,10 +63,11 @@ struct operator_options {
     const char *notify_type, *notify_url, *notify_token, *notify_proxy, *notify_user,
         *notify_channel;     /* the process-wide chat; no URL = none */
     int64_t control_loop_ms; /* 10,000 */
-    /* Called when no tick has run in a whole loop, and every few loops all the same; may be NULL. */
+    /* Called when no tick has run in a whole loop, and every few loops all the same; may be NULL.
+     */
     void (*give_memory_back)(void);
-    size_t ticks_max;      /* at one time; 64 */
-    int64_t rest_slack_ms; /* ticks at rest may be so late, so that one look does for several; 0 */
+    size_t ticks_max; /* at one time; 64 */
+    int64_t slack_ms; /* ticks may be so late, so that one wake-up does for several; 0 */
     bool leader_election;
     const char *lease_ns, *identity;
     bool dry_run; /* the API checks every write and stores none; hooks are not called, chats not

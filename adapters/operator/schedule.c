@@ -114,6 +114,7 @@ static void on_canary_change(void *ctx, enum watch_event type, const struct kube
         if (j == NULL)
             j = jobs_add(&o->jobs, o, entry->ns, entry->name);
         if (j) {
+            jobs_rouse(&o->jobs, j, now_ms(o));
             job_changed(j, canary);
             jobs_place(&o->jobs, j);
         }
@@ -129,18 +130,6 @@ static bool tick_is_due(const struct job *j, int64_t now)
     return j->accepted && j->next_ms <= now;
 }
 
-/* The tick after this one: one that was missed is made up for, more are dropped. */
-static void move_on(struct job *j, int64_t now)
-{
-    int64_t interval = j->interval_ms > 0 ? j->interval_ms : 60000;
-
-    if (j->next_ms == INT64_MAX)
-        return;
-    j->next_ms += interval;
-    if (j->next_ms + interval <= now)
-        j->next_ms += (now - j->next_ms) / interval * interval;
-}
-
 /*
  * A tick that began late counts its interval from where it began. Canaries that were due at once,
  * as after an installation, so spread over the interval by themselves, and each then begins when it
@@ -148,7 +137,7 @@ static void move_on(struct job *j, int64_t now)
  */
 static void keep_pace(struct job *j, int64_t now)
 {
-    if (now - j->next_ms > LATE_MS)
+    if (now - job_tick_due(j) > LATE_MS)
         j->next_ms = now;
 }
 
@@ -184,21 +173,16 @@ static void run_job(void *arg)
         if (!j->gone && j->finalize_ms <= now)
             finalize(j);
         if (!j->gone && tick_is_due(j, now)) {
-            histogram_add(&o->tick_delay, (double)(now - j->next_ms) / 1000);
+            int64_t late_ms = now - job_tick_due(j);
+
+            histogram_add(&o->tick_delay, late_ms > 0 ? (double)late_ms / 1000 : 0);
             keep_pace(j, now);
             job_tick(j, TICK_ANALYSIS);
-            move_on(j, now_ms(o));
+            job_move_on(j, now_ms(o));
         }
     }
     jobs_ended(&o->jobs, j);
     gate_notify(o->o.tasks, &o->wake);
-}
-
-/* Nothing has changed since a tick that changed nothing: it would do so again. */
-static bool may_skip(const struct job *j, int64_t now)
-{
-    return j->quiet && !j->needs_sync && !j->has_command && j->finalize_ms == INT64_MAX &&
-           tick_is_due(j, now) && job_is_settled(j);
 }
 
 static bool has_room(const struct operator* o)
@@ -223,13 +207,7 @@ static void start_due(struct operator* o, int64_t now)
 {
     struct job *j;
 
-    while (has_room(o) && (j = jobs_first(&o->jobs)) != NULL && j->due_ms - j->slack_ms <= now) {
-        if (may_skip(j, now)) {
-            o->skipped_ticks++;
-            move_on(j, now);
-            jobs_place(&o->jobs, j);
-            continue;
-        }
+    while (has_room(o) && (j = jobs_first(&o->jobs)) != NULL && j->due_ms <= now) {
         jobs_began(&o->jobs, j);
         j->task = task_spawn(o->o.tasks, run_job, j);
         if (j->task == 0) {
@@ -239,11 +217,28 @@ static void start_due(struct operator* o, int64_t now)
     }
 }
 
+/* Who sleeps is looked at a moment after a change: then one look does for several. */
+static int64_t stir_due(const struct operator* o)
+{
+    return o->stirred ? o->stirred_ms + o->o.slack_ms : INT64_MAX;
+}
+
+/* Without ticks and changes a pass has nothing to do. */
+static int64_t pass_due(const struct operator* o)
+{
+    return o->warm || o->news || o->ticks != o->pass_ticks ? o->next_pass_ms : INT64_MAX;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int64_t next_due(const struct operator* o)
 {
     const struct job *j = has_room(o) ? jobs_first(&o->jobs) : NULL;
 
-    return j ? j->due_ms : INT64_MAX;
+    return earlier(j ? j->due_ms : INT64_MAX, earlier(stir_due(o), pass_due(o)));
 }
 
 static bool may_work(const struct operator* o)
@@ -272,6 +267,7 @@ static void begin_pass(struct operator* o, int64_t now)
             o->warm = false;
     }
     o->pass_ticks = o->ticks;
+    o->news = false;
 }
 
 static void look_around(struct operator* o, int64_t now)
@@ -342,6 +338,10 @@ static void run_schedule(void *arg)
             feeds_trim(o);
         }
         if (may_work(o)) {
+            if (stir_due(o) <= now) {
+                o->stirred = false;
+                jobs_stir(&o->jobs, o->stirred_ms);
+            }
             start_due(o, now);
             due = next_due(o);
             wait = due > now + 60000 ? 60000 : due > now ? due - now : 1;
@@ -364,6 +364,7 @@ static void on_lead(void *ctx)
     for (size_t i = 0; i < o->jobs.count; i++) {
         struct job *j = o->jobs.items[i];
 
+        jobs_rouse(&o->jobs, j, now_ms(o));
         j->needs_sync = true;
         j->loaded = false; /* another one may have moved it on */
         jobs_place(&o->jobs, j);
@@ -672,7 +673,8 @@ void operator_write_metrics(const struct operator* o, struct strbuf *out)
                 "# HELP coalmine_ticks_skipped_total Ticks of canaries at rest, skipped because "
                 "nothing had changed\n# TYPE coalmine_ticks_skipped_total counter\n"
                 "coalmine_ticks_skipped_total %llu\n",
-                (unsigned long long)o->ticks, (unsigned long long)o->skipped_ticks);
+                (unsigned long long)o->ticks,
+                (unsigned long long)jobs_slept(&o->jobs, o->stirred ? o->stirred_ms : now_ms(o)));
     write_summary(out, "coalmine_tick_seconds", "Time spent in ticks", &o->tick_seconds);
     histogram_write(&o->tick_delay, "coalmine_tick_queue_seconds",
                     "How long after it was due a tick began", out);

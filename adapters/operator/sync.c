@@ -268,6 +268,7 @@ static int begin_canary(struct tick *t)
     bool wanted = t->spec->revert_on_deletion;
     int code = 0;
 
+    world_foresee(t);
     if (json_get(json_get(t->canary, "status"), "conditions") == NULL)
         code = status_initialize(t);
     if (code == 0 && finalizer_set(t, wanted, &t->text) != 0)

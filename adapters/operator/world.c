@@ -24,7 +24,15 @@ static uint16_t place_of(const struct feed *f, const char *ns, const char *name)
 
 void world_changed(struct feed *f, const struct kube_entry *entry)
 {
-    f->op->changes[place_of(f, entry->ns, entry->name)]++;
+    struct operator* o = f->op;
+
+    o->changes[place_of(f, entry->ns, entry->name)]++;
+    o->news = true;
+    if (o->jobs.asleep_count == 0 || o->stirred)
+        return;
+    o->stirred = true;
+    o->stirred_ms = o->o.clock->mono_ms(o->o.clock->self);
+    gate_notify(o->o.tasks, &o->wake);
 }
 
 void world_depend(struct tick *t, const struct feed *f, const char *ns, const char *name)
@@ -190,6 +198,19 @@ struct feed *feed_find(struct operator* o, const struct resource *r, bool metada
             return f;
     }
     return feed_open(o, r, metadata_only, ns, NULL);
+}
+
+void world_foresee(struct tick *t)
+{
+    static const struct resource *const targets[] = {[TARGET_DEPLOYMENT] = &RESOURCE_DEPLOYMENT,
+                                                     [TARGET_DAEMONSET] = &RESOURCE_DAEMONSET,
+                                                     [TARGET_SERVICE] = &RESOURCE_SERVICE};
+    unsigned kind = t->spec->target_kind;
+
+    if (kind >= sizeof(targets) / sizeof(targets[0]) || targets[kind] == NULL)
+        return;
+    (void)feed_find(t->op, targets[kind], false, NULL);
+    (void)feed_find(t->op, &RESOURCE_SERVICE, false, NULL);
 }
 
 /* Wait until a feed holds its kind; false when that fails for now. */

@@ -51,6 +51,8 @@ static int idle(void *self, int64_t until_ms)
 
     if (next != SIMKUBE_NEVER && next - w->start_ms < until_ms)
         until_ms = next - w->start_ms;
+    else if (until_ms > w->now_ms)
+        w->timers++;
     if (until_ms == INT64_MAX)
         return -EDEADLK;
     if (until_ms > w->now_ms)
@@ -115,7 +117,7 @@ static int api_perform(void *self, const struct http_request *req,
                                   reply.body.len);
     simkube_reply_release(&reply);
     if (code == 0)
-        task_sleep(w->tasks, 1);
+        task_sleep(w->tasks, w->late_list && strstr(req->url, w->late_list) ? w->late_ms : 1);
     return code;
 }
 

@@ -32,16 +32,19 @@ struct opworld {
                  [2]; /* [canary, primary][requests, errors]: what a query of increases answers */
     void (*on_hook)(struct opworld *w); /* what happens while a hook is asked; NULL = nothing */
     int hook_calls;                     /* for on_hook */
-    struct strbuf queries; /* "path?query\n" of each metric query */
-    bool hooks_allow;      /* what every hook answers ... */
-    int64_t hook_ms;       /* ... and how long it takes, ... */
-    const char *slow_hook; /* ... where its URL holds this; NULL = all */
-    struct strbuf hooks;   /* "phase\n" of each hook called */
+    struct strbuf queries;              /* "path?query\n" of each metric query */
+    bool hooks_allow;                   /* what every hook answers ... */
+    int64_t hook_ms;                    /* ... and how long it takes, ... */
+    const char *slow_hook;              /* ... where its URL holds this; NULL = all */
+    struct strbuf hooks;                /* "phase\n" of each hook called */
     struct strbuf watches; /* "path?query\n" of each watch begun, "- path?query\n" of each ended */
     struct strbuf metrics; /* /metrics of the last operator, at its end */
     uint64_t requests;     /* to the API since the start */
-    uint64_t kill_at;      /* the process dies at this request; 0 = never */
-    bool kill_after;       /* once the request has taken effect, its answer unheard */
+    uint64_t timers;       /* how often time moved on to where a task wanted to wake up */
+    const char *late_list; /* the answer to a GET of this path takes late_ms; NULL = none does */
+    int64_t late_ms;
+    uint64_t kill_at; /* the process dies at this request; 0 = never */
+    bool kill_after;  /* once the request has taken effect, its answer unheard */
     bool dead;
     const char *later_path;  /* deleted, or ... */
     const char *later_patch; /* ... given this merge patch, later_ms into the next run */

@@ -677,6 +677,81 @@ START_TEST(a_canary_at_rest_costs_no_request)
 }
 END_TEST
 
+/* How often a task's time came within so many ms, the operator's start and end included. */
+static uint64_t timers_within(int64_t ms)
+{
+    w.timers = 0;
+    run_for(ms);
+    return w.timers;
+}
+
+START_TEST(a_canary_at_rest_wakes_nobody)
+{
+    uint64_t one_minute, four_minutes;
+
+    install("istio", CANARY_STEPS);
+    run_for(60000);
+    one_minute = timers_within(60000);
+    four_minutes = timers_within(240000);            /* less than the shortest life of a watch */
+    ck_assert_uint_le(four_minutes - one_minute, 6); /* and not one for each of 18 intervals */
+}
+END_TEST
+
+/* When each tick of a canary that waits at its gate came to it. */
+static int64_t gate_ms[64];
+static int gate_count;
+
+static void note_gate(struct opworld *world)
+{
+    if (gate_count < 64)
+        gate_ms[gate_count++] = world->now_ms;
+}
+
+static void wait_at_the_gate(void)
+{
+    install("istio", CANARY_STEPS);
+    run_for(60117);
+    w.hooks_allow = false;
+    release("podinfo:2");
+    run_for(60000);
+    ck_assert_str_eq(phase(), "Waiting");
+    w.on_hook = note_gate;
+    gate_count = 0;
+}
+
+START_TEST(ticks_fall_into_step)
+{
+    int64_t began;
+
+    wait_at_the_gate();
+    w.options.slack_ms = 250;
+    began = w.now_ms;
+    run_for(45000);
+    ck_assert_int_eq(gate_count, 5);
+    ck_assert_int_lt(gate_ms[0] - began, 50); /* the first at once */
+    ck_assert_int_ge(gate_ms[0] % 250, 50);
+    for (int i = 1; i < gate_count; i++)
+        ck_assert_int_lt(gate_ms[i] % 250, 50); /* hooks and reads take some ms */
+    for (int i = 2; i < gate_count; i++)
+        ck_assert_int_eq((gate_ms[i] - gate_ms[i - 1] + 25) / 50, 200);
+}
+END_TEST
+
+START_TEST(the_first_tick_waits_for_the_last_list_alone)
+{
+    int64_t began;
+
+    wait_at_the_gate();
+    w.late_list = "/apis/flagger.app/v1beta1/metrictemplates";
+    w.late_ms = 137;
+    began = w.now_ms;
+    run_for(5000);
+    ck_assert_int_eq(gate_count, 1);
+    ck_assert_int_ge(gate_ms[0] - began, 137);
+    ck_assert_int_lt(gate_ms[0] - began, 187);
+}
+END_TEST
+
 /* Ticks run within five minutes at rest, in which something may be deleted. */
 static unsigned long ticks_run_around(const char *deleted)
 {
@@ -824,6 +899,9 @@ int main(void)
     tcase_add_loop_test(tc, a_judge_that_cannot_be_fed_never_stays_silent, 0,
                         sizeof(unfed) / sizeof(*unfed));
     tcase_add_test(tc, a_canary_at_rest_costs_no_request);
+    tcase_add_test(tc, a_canary_at_rest_wakes_nobody);
+    tcase_add_test(tc, ticks_fall_into_step);
+    tcase_add_test(tc, the_first_tick_waits_for_the_last_list_alone);
     tcase_add_test(tc, only_what_a_canary_reads_wakes_it);
     tcase_add_test(tc, a_broken_canary_leaves_the_others_alone);
     tcase_add_test(tc, dry_run_changes_nothing);
