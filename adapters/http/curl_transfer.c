@@ -227,25 +227,71 @@ static bool names_refused_address(struct transfer *t)
     return refused;
 }
 
-/* Only "" keeps libcurl from reading the environment, which is main's to read. */
-static void set_proxy(struct transfer *t, bool https)
+/* "" = none. */
+static const char *proxy_of(const struct transfer *t, bool https)
 {
     const struct http_options *o = t->options;
     const char *proxy = t->req->proxy_url;
-    char no_proxy[1024];
 
     if (!proxy)
         proxy = https ? o->https_proxy : o->http_proxy;
-    if (t->req->no_proxy || !proxy)
-        proxy = "";
+    return t->req->no_proxy || !proxy ? "" : proxy;
+}
+
+/* Only "" keeps libcurl from reading the environment, which is main's to read. */
+static void set_proxy(struct transfer *t, bool https)
+{
+    const char *proxy = proxy_of(t, https), *direct = t->options->no_proxy;
+    char no_proxy[1024];
+
     SET(t, CURLOPT_PROXY, proxy);
     if (t->req->proxy_url || !proxy[0]) {
         SET(t, CURLOPT_NOPROXY, "");
         return;
     }
-    snprintf(no_proxy, sizeof no_proxy, "localhost,127.0.0.0/8,::1,%s",
-             o->no_proxy ? o->no_proxy : "");
+    snprintf(no_proxy, sizeof no_proxy, "localhost,127.0.0.0/8,::1,%s", direct ? direct : "");
     SET(t, CURLOPT_NOPROXY, no_proxy);
+}
+
+/*
+ * The path and query of the URL where they can be sent as they are written: what libcurl takes from
+ * a URL it prints again and again, a character at a time, and a query of metrics is long. NULL =
+ * this is for libcurl to do.
+ */
+static const char *plain_target(const struct transfer *t, bool https)
+{
+    const char *authority = strstr(t->req->url, "://"), *method = t->req->method, *target;
+    bool in_path = true, repeatable = !t->req->body && (!method || strcmp(method, "GET") == 0);
+
+    if (!authority || *proxy_of(t, https) || (t->req->follow_redirects && !repeatable))
+        return NULL;
+    target = authority + 3 + strcspn(authority + 3, "/?#");
+    for (const char *c = target; *c; c++) {
+        if (*c <= ' ' || *c >= 0x7f || *c == '#' || *c == '\\')
+            return NULL;
+        if (*c == '?')
+            in_path = false;
+        if (in_path && c[0] == '/' && c[1] == '.')
+            return NULL;
+    }
+    return *target == '/' ? target : NULL;
+}
+
+static CURLUcode set_url(struct transfer *t, bool https)
+{
+    const char *url = t->req->url, *target = t->plain ? plain_target(t, https) : NULL;
+    struct strbuf server = STRBUF_INIT;
+    CURLUcode code = CURLUE_OUT_OF_MEMORY;
+
+    t->plain = target != NULL;
+    if (!target)
+        return curl_url_set(t->url, CURLUPART_URL, url, CURLU_URLENCODE);
+    strbuf_add(&server, url, (size_t)(target - url) + 1);
+    if (!server.failed)
+        code = curl_url_set(t->url, CURLUPART_URL, strbuf_str(&server), 0);
+    strbuf_release(&server);
+    SET(t, CURLOPT_REQUEST_TARGET, target);
+    return code;
 }
 
 static char *url_part(CURLU *u, CURLUPart part)
@@ -337,7 +383,7 @@ static void set_common(struct transfer *t)
     SET(t, CURLOPT_HTTP_VERSION, (long)(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     if (http2)
         SET(t, CURLOPT_PIPEWAIT, 1L);
-    if (t->req->follow_redirects) {
+    if (t->req->follow_redirects && !t->plain) {
         SET(t, CURLOPT_FOLLOWLOCATION, 1L);
         SET(t, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
     }
@@ -361,7 +407,7 @@ int transfer_begin(struct transfer *t, CURL *easy, const struct http_request *re
     t->url = curl_url();
     if (!t->url)
         return transfer_fail(req, -ENOMEM, "out of memory", ret_response);
-    if (curl_url_set(t->url, CURLUPART_URL, req->url, CURLU_URLENCODE) != CURLUE_OK)
+    if (set_url(t, https) != CURLUE_OK)
         return transfer_fail(req, -EINVAL, "invalid URL", ret_response);
     if (names_refused_address(t)) {
         char cause[160];
@@ -385,6 +431,12 @@ int transfer_begin(struct transfer *t, CURL *easy, const struct http_request *re
         return transfer_fail(req, r, "out of memory", ret_response);
     SET(t, CURLOPT_CURLU, t->url);
     return 0;
+}
+
+bool transfer_was_redirected(const struct transfer *t, const struct http_response *r)
+{
+    return t->plain && t->req->follow_redirects && r->status / 100 == 3 &&
+           http_response_header(r, "Location") != NULL;
 }
 
 void transfer_end(struct transfer *t)

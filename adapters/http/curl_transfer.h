@@ -27,6 +27,7 @@ struct transfer {
     struct strbuf body;
     size_t body_max;
     bool streaming; /* hand a 2xx body to on_bytes */
+    bool plain;     /* in: a shorter way may be taken, which follows no redirects; out: it is */
     bool answered;  /* the final header is complete */
     bool cut;       /* body_max was reached */
     bool refused;   /* by options->reach */
@@ -46,6 +47,8 @@ int transfer_finish(struct transfer *t, CURLcode code, struct http_response *ret
 /* The error text for a cause of our own, such as being cancelled. Returns `error`. */
 int transfer_fail(const struct http_request *req, int error, const char *cause,
                   struct http_response *ret_response);
+/* The short way ended in a redirect, which is to be followed: begin anew, without `plain`. */
+bool transfer_was_redirected(const struct transfer *t, const struct http_response *response);
 /* Status of the answer so far, 0 before there is one. */
 int transfer_status(const struct transfer *t);
 void transfer_end(struct transfer *t);

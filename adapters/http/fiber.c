@@ -46,7 +46,7 @@
 
 #define STACK_BYTES_DEFAULT (256u * 1024u)
 /* Idle stacks that keep their touched pages; those past it keep only addresses, not memory. */
-#define WARM_DEFAULT 4u
+#define WARM_DEFAULT 16u
 
 struct stack {
     struct stack *next;

@@ -292,7 +292,6 @@ static void give_easy_back(struct loop *l, CURL *easy)
         curl_easy_cleanup(easy);
         return;
     }
-    curl_easy_reset(easy);
     l->easy[l->easy_count++] = easy;
 }
 
@@ -387,10 +386,31 @@ static int transact(struct loop_client *c, struct pending *p, http_on_data *on_d
     return transfer_finish(&p->transfer, ended ? CURLE_OK : p->code, ret);
 }
 
+static int request_once(struct loop_client *c, struct pending *p, CURL *easy, bool plain,
+                        const struct http_request *req, http_on_data *on_data, void *ctx,
+                        struct http_response *ret, bool *ret_redirected)
+{
+    int r;
+
+    *p = (struct pending){
+        .loop = c->loop,
+        .transfer = {
+            .streaming = on_data != NULL, .plain = plain, .on_bytes = stream_bytes, .ctx = p}};
+    r = transfer_begin(&p->transfer, easy, req, c->options, ret);
+    if (r == 0)
+        r = transact(c, p, on_data, ctx, ret);
+    *ret_redirected = r == 0 && transfer_was_redirected(&p->transfer, ret);
+    curl_easy_reset(easy);
+    transfer_end(&p->transfer);
+    strbuf_release(&p->chunk);
+    return r;
+}
+
 static int client_request(struct loop_client *c, const struct http_request *req,
                           http_on_data *on_data, void *ctx, struct http_response *ret)
 {
     struct loop *l = c->loop;
+    bool redirected = false;
     struct pending *p;
     CURL *easy;
     int r;
@@ -398,24 +418,18 @@ static int client_request(struct loop_client *c, const struct http_request *req,
     assert(task_self(l->tasks) != 0);
     if (task_is_cancelled(l->tasks))
         return transfer_fail(req, -ECANCELED, "context canceled", ret);
-    p = calloc(1, sizeof *p);
+    p = malloc(sizeof *p);
     easy = take_easy(l);
-    if (!p || !easy) {
-        free(p);
-        if (easy)
-            give_easy_back(l, easy);
-        return transfer_fail(req, -ENOMEM, "out of memory", ret);
+    if (p && easy)
+        r = request_once(c, p, easy, true, req, on_data, ctx, ret, &redirected);
+    else
+        r = transfer_fail(req, -ENOMEM, "out of memory", ret);
+    if (redirected) {
+        http_response_release(ret);
+        r = request_once(c, p, easy, false, req, on_data, ctx, ret, &redirected);
     }
-    p->loop = l;
-    p->transfer.streaming = on_data != NULL;
-    p->transfer.on_bytes = stream_bytes;
-    p->transfer.ctx = p;
-    r = transfer_begin(&p->transfer, easy, req, c->options, ret);
-    if (r == 0)
-        r = transact(c, p, on_data, ctx, ret);
-    give_easy_back(l, easy);
-    transfer_end(&p->transfer);
-    strbuf_release(&p->chunk);
+    if (easy)
+        give_easy_back(l, easy);
     free(p);
     return r;
 }

@@ -59,6 +59,15 @@ static void handle(void *ctx, struct server_call *c)
     } else if (strcmp(path, "/stream") == 0) {
         held = c;
         call_stream_begin(c, 200, "text/plain", on_gone, NULL);
+    } else if (strncmp(path, "/old", 4) == 0) {
+        call_add_header(c, "Location", "../echo/moved?q=here");
+        call_answer(c, 302, "text/plain", "", 0);
+    } else if (strncmp(path, "/echo", 5) == 0) {
+        char text[100];
+        const char *q = call_query(c, "q");
+
+        snprintf(text, sizeof text, "%s|%s", path, q ? q : "(none)");
+        call_answer(c, 200, "text/plain", text, strlen(text));
     } else {
         call_answer(c, 200, "text/plain", "fast", 4);
     }
@@ -98,6 +107,35 @@ static int get(const char *path, http_on_data *on_data, int64_t timeout_ms, int6
     http_response_release(&r);
     return rc;
 }
+
+/* Status, path and query of the answer to a GET that follows redirects. */
+static void follower(void *arg)
+{
+    char url[128], line[160];
+    struct http_request req = {.url = url, .follow_redirects = true, .timeout_ms = 10000};
+    struct http_response r;
+
+    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", server_port(server), (const char *)arg);
+    ck_assert_int_eq(client->perform(client->self, &req, &r), 0);
+    snprintf(line, sizeof line, "%d %s;", r.status, r.body);
+    say(line);
+    http_response_release(&r);
+}
+
+START_TEST(a_url_arrives_as_written_and_redirects_are_followed)
+{
+    static const char *const paths[] = {"/echo/a%20b?x&q=a%2Bb+%7B%22c%22%7D", "/echo/x?",
+                                        "/echo/../echo/y?q=/./z", "/echo/a b?q=c d#e",
+                                        "/old/one?q=gone"};
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        spawn_named(follower, paths[i]);
+        ck_assert_int_eq(loop_run(loop), 0);
+    }
+    ck_assert_str_eq(log_text, "200 /echo/a b|a+b {\"c\"};200 /echo/x|(none);200 /echo/y|/./z;"
+                               "200 /echo/a b|c d;200 /echo/moved|here;");
+}
+END_TEST
 
 static void getter(void *arg)
 {
@@ -370,6 +408,7 @@ int main(void)
     tcase_set_timeout(tc, 20);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_slow_answer_holds_nobody_else_up);
+    tcase_add_test(tc, a_url_arrives_as_written_and_redirects_are_followed);
     tcase_add_test(tc, a_cancelled_request_ends_at_once);
     tcase_add_test(tc, a_deadline_ends_a_request);
     tcase_add_test(tc, a_stream_is_read_as_it_comes);
