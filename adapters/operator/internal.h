@@ -58,10 +58,11 @@ struct read {
 struct job_spec {
     struct arena *arena; /* this lives there, and what hangs on it */
     struct canary canary;
-    int64_t generation; /* of this generation ... */
-    revision_t uid;     /* ... of this Canary */
-    uint64_t judges;    /* what its annotations said of judges */
-    cJSON *for_routers; /* router_spec of the generation and Canary below, or NULL */
+    int64_t generation;   /* of this generation ... */
+    revision_t uid;       /* ... of this Canary */
+    uint64_t judges;      /* what its annotations said of judges */
+    const char **queries; /* built-in ones as rendered, by the metric's index; each may be NULL */
+    cJSON *for_routers;   /* router_spec of the generation and Canary below, or NULL */
     int64_t routers_generation;
     revision_t routers_uid;
 };

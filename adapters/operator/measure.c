@@ -84,6 +84,35 @@ static void fail(struct tick *t, struct answer *answer, enum metric_cause cause,
     strbuf_adds(&t->text, text ? text : "");
 }
 
+/* Where the query of a metric is kept for the next tick; NULL = nowhere: of Knative it names a
+ * revision. */
+static const char **query_kept(struct tick *t, uint16_t index)
+{
+    struct job_spec *s = t->job->spec;
+
+    if (s == NULL || t->spec->provider_is_knative)
+        return NULL;
+    if (s->queries == NULL)
+        s->queries = arena_alloc(s->arena, t->spec->analysis.metric_count * sizeof(*s->queries));
+    return s->queries ? &s->queries[index] : NULL;
+}
+
+static int builtin_query(struct tick *t, uint16_t index, const struct builtin *b, bool duration,
+                         const struct metric_model *model, const char **ret_query,
+                         const char **reterr)
+{
+    const char **kept = query_kept(t, index);
+    int code = 0;
+
+    if (kept && *kept)
+        *ret_query = *kept;
+    else
+        code = builtin_render(b, duration, model, t->arena, ret_query, reterr);
+    if (kept && !*kept && code == 0)
+        *kept = arena_strdup(t->job->spec->arena, *ret_query);
+    return code;
+}
+
 static void measure_builtin(struct tick *t, const struct metric_spec *m, uint16_t index,
                             bool duration, struct answer *answer)
 {
@@ -97,7 +126,7 @@ static void measure_builtin(struct tick *t, const struct metric_spec *m, uint16_
     const char *query = "", *why = "";
 
     model_of(t, m, &model);
-    if (builtin_render(b, duration, &model, t->arena, &query, &why) != 0) {
+    if (builtin_query(t, index, b, duration, &model, &query, &why) != 0) {
         fail(t, answer, CAUSE_QUERY, why);
         return;
     }
