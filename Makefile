@@ -102,6 +102,7 @@ ROUTER_SRCS := \
 	adapters/router/contour.c \
 	adapters/router/features.c \
 	adapters/router/gateway.c \
+	adapters/router/gateway_rules.c \
 	adapters/router/gloo.c \
 	adapters/router/istio.c \
 	adapters/router/knative.c \
@@ -157,7 +158,9 @@ METRICS_SRCS := \
 	adapters/metrics/template_exec.c \
 	adapters/metrics/template_func.c \
 	adapters/metrics/template_lex.c \
+	adapters/metrics/template_literal.c \
 	adapters/metrics/template_parse.c \
+	adapters/metrics/template_print.c \
 	adapters/metrics/url.c \
 	adapters/notify/notify.c \
 	adapters/notify/notify_send.c
@@ -259,6 +262,7 @@ SIMKUBE_SRCS := \
 	sim/kube/deployment.c \
 	sim/kube/discovery.c \
 	sim/kube/faults.c \
+	sim/kube/findings.c \
 	sim/kube/hpa.c \
 	sim/kube/kinds.c \
 	sim/kube/patch.c \
@@ -266,6 +270,7 @@ SIMKUBE_SRCS := \
 	sim/kube/read.c \
 	sim/kube/reply.c \
 	sim/kube/schema.c \
+	sim/kube/schema_validate.c \
 	sim/kube/select.c \
 	sim/kube/server.c \
 	sim/kube/store.c \

@@ -1,4 +1,4 @@
-/* adapters/metrics/template_int.h — the parse tree of a query template, shared by its three
+/* adapters/metrics/template_int.h — the parse tree of a query template, shared by its
  * sources. */
 #ifndef COALMINE_METRICS_TEMPLATE_INT_H
 #define COALMINE_METRICS_TEMPLATE_INT_H
@@ -129,6 +129,13 @@ struct lexer {
 
 void lexer_init(struct lexer *l, struct arena *arena, const char *text, size_t len);
 struct token lexer_next(struct lexer *l);
+
+/* strconv.Unquote of a "…" or `…` token. False on an invalid escape. */
+bool literal_unquote(struct arena *arena, struct span quoted, struct span *ret_string);
+/* The value of 'x', or of a number, from the node's text. NULL, or what is wrong with it, in the
+ * arena; `unsupported`: for this subset only. */
+const char *literal_char(struct arena *arena, struct tmpl_node *n, bool *ret_unsupported);
+const char *literal_number(struct arena *arena, struct tmpl_node *n, bool *ret_unsupported);
 
 /* A node as Go prints it in an error. */
 void tmpl_print(const struct tmpl_node *n, struct strbuf *out);

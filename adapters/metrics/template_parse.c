@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/num.h"
-
 struct parser {
     struct arena *arena;
     struct template *t;
@@ -240,241 +238,23 @@ static void push_var(struct parser *p, struct span name)
 
 /* ---- literals ---------------------------------------------------- */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-static void add_utf8(struct strbuf *b, uint32_t r)
-{
-    if (r < 0x80) {
-        strbuf_addc(b, (char)r);
-    } else if (r < 0x800) {
-        strbuf_addc(b, (char)(0xc0 | r >> 6));
-        strbuf_addc(b, (char)(0x80 | (r & 0x3f)));
-    } else if (r < 0x10000) {
-        strbuf_addc(b, (char)(0xe0 | r >> 12));
-        strbuf_addc(b, (char)(0x80 | (r >> 6 & 0x3f)));
-        strbuf_addc(b, (char)(0x80 | (r & 0x3f)));
-    } else {
-        strbuf_addc(b, (char)(0xf0 | r >> 18));
-        strbuf_addc(b, (char)(0x80 | (r >> 12 & 0x3f)));
-        strbuf_addc(b, (char)(0x80 | (r >> 6 & 0x3f)));
-        strbuf_addc(b, (char)(0x80 | (r & 0x3f)));
-    }
-}
-
-/*
- * One escape of a Go literal, the backslash behind. A byte escape gives *ret_byte, others a
- * character. False when it is none.
- */
-static bool read_escape(const char **s, const char *end, char quote, uint32_t *ret_rune,
-                        bool *ret_byte)
-{
-    static const char names[] = "abfnrtv\\";
-    static const char codes[] = "\a\b\f\n\r\t\v\\";
-    const char *found;
-    char c;
-    int digits, base = 16;
-    uint32_t r = 0;
-
-    *ret_byte = false;
-    if (*s >= end)
-        return false;
-    c = *(*s)++;
-    if (c == quote) {
-        *ret_rune = (unsigned char)c;
-        return true;
-    }
-    found = c ? strchr(names, c) : NULL;
-    if (found) {
-        *ret_rune = (unsigned char)codes[found - names];
-        return true;
-    }
-    if (c == 'x' || (c >= '0' && c <= '7')) {
-        *ret_byte = true;
-        digits = c == 'x' ? 2 : 3;
-        if (c != 'x') {
-            base = 8;
-            (*s)--;
-        }
-    } else if (c == 'u' || c == 'U') {
-        digits = c == 'u' ? 4 : 8;
-    } else {
-        return false;
-    }
-    for (; digits > 0; digits--, (*s)++) {
-        int v = *s < end ? hex_value(**s) : -1;
-
-        if (v < 0 || v >= base)
-            return false;
-        r = r * (uint32_t)base + (uint32_t)v;
-    }
-    if (*ret_byte ? r > 255 : (r > 0x10ffff || (r >= 0xd800 && r < 0xe000)))
-        return false;
-    *ret_rune = r;
-    return true;
-}
-
-/* strconv.Unquote of a "…" or `…` token. False on an invalid escape. */
-static bool unquote(struct parser *p, struct span quoted, struct span *ret_string)
-{
-    struct strbuf b = STRBUF_INIT;
-    const char *s = quoted.s + 1, *end = quoted.s + quoted.len - 1;
-    bool raw = quoted.s[0] == '`', ok = true;
-
-    while (s < end && ok) {
-        uint32_t r;
-        bool byte;
-
-        if (raw) {
-            if (*s != '\r')
-                strbuf_addc(&b, *s);
-            s++;
-        } else if (*s != '\\') {
-            strbuf_addc(&b, *s++);
-        } else {
-            s++;
-            ok = read_escape(&s, end, '"', &r, &byte);
-            if (ok && byte)
-                strbuf_addc(&b, (char)r);
-            else if (ok)
-                add_utf8(&b, r);
-        }
-    }
-    ret_string->len = b.len;
-    ret_string->s = arena_strndup(p->arena, strbuf_str(&b), b.len);
-    ok = ok && ret_string->s && !b.failed;
-    strbuf_release(&b);
-    return ok;
-}
-
 static bool read_name(struct parser *p, const struct token *t, struct span *ret_name)
 {
-    if (unquote(p, t->text, ret_name))
+    if (literal_unquote(p->arena, t->text, ret_name))
         return true;
     fail(p, "invalid syntax");
     return false;
 }
 
-/* 'x': one character. */
-static void read_char(struct parser *p, struct tmpl_node *n)
+static void read_literal(struct parser *p, struct tmpl_node *n,
+                         const char *(*read)(struct arena *arena, struct tmpl_node *n,
+                                             bool *ret_unsupported))
 {
-    const char *s = n->text.s + 1, *end = n->text.s + n->text.len - 1;
-    uint32_t r = 0;
-    bool byte;
+    bool unsupported;
+    const char *what = read(p->arena, n, &unsupported);
 
-    if (s >= end) {
-        fail(p, "invalid syntax");
-        return;
-    }
-    if (*s == '\\') {
-        s++;
-        if (!read_escape(&s, end, '\'', &r, &byte)) {
-            fail(p, "invalid syntax");
-            return;
-        }
-    } else if ((unsigned char)*s >= 0x80) {
-        fail_at(p, n->pos, true, "characters beyond ASCII are not supported");
-        return;
-    } else {
-        r = (unsigned char)*s++;
-    }
-    if (s != end) {
-        fail(p, arena_printf(p->arena, "malformed character constant: %.*s", (int)n->text.len,
-                             n->text.s));
-        return;
-    }
-    n->is_int = n->is_float = true;
-    n->integer = r;
-    n->real = r;
-}
-
-/*
- * A whole number as strconv.ParseInt(…, 0, 64) reads it: sign, base prefix, underscores between
- * digits. Returns 1, 0 when it is none, -1 when it is one and too large.
- */
-static int read_integer(struct span text, int64_t *ret_value)
-{
-    const char *s = text.s, *end = text.s + text.len;
-    bool negative = false, last_digit = false;
-    uint64_t v = 0, limit;
-    uint64_t base = 10;
-    size_t digits = 0;
-
-    if (s < end && (*s == '+' || *s == '-'))
-        negative = *s++ == '-';
-    if (s + 1 < end && *s == '0') {
-        char c = (char)(s[1] | 0x20);
-
-        base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
-        s += c == 'x' || c == 'b' || c == 'o' ? 2 : 1;
-        last_digit = true;
-        digits = c == 'x' || c == 'b' || c == 'o' ? 0 : 1;
-    }
-    limit = negative ? (uint64_t)1 << 63 : INT64_MAX;
-    for (; s < end; s++) {
-        int d = hex_value(*s);
-
-        if (*s == '_') {
-            if (!last_digit)
-                return 0;
-            last_digit = false;
-            continue;
-        }
-        if (d < 0 || (uint64_t)d >= base)
-            return 0;
-        if (v > (limit - (uint64_t)d) / base)
-            return -1;
-        v = v * base + (uint64_t)d;
-        last_digit = true;
-        digits++;
-    }
-    if (digits == 0 || !last_digit)
-        return 0;
-    *ret_value = negative ? (int64_t)(0 - v) : (int64_t)v;
-    return 1;
-}
-
-static void read_number(struct parser *p, struct tmpl_node *n)
-{
-    int got = read_integer(n->text, &n->integer);
-    const char *what = "illegal number syntax: ";
-    struct strbuf b = STRBUF_INIT;
-    double real;
-
-    if (got == 1) {
-        n->is_int = n->is_float = true;
-        n->real = (double)n->integer;
-        return;
-    }
-    if (got == -1) {
-        fail_at(p, n->pos, true, "whole numbers beyond 64 bits are not supported");
-        return;
-    }
-    if (memchr(n->text.s, '_', n->text.len)) {
-        fail_at(p, n->pos, true, "underscores in numbers with a fraction are not supported");
-        return;
-    }
-    if (num_parse(n->text.s, n->text.len, &real)) {
-        if (memchr(n->text.s, '.', n->text.len) || memchr(n->text.s, 'e', n->text.len) ||
-            memchr(n->text.s, 'E', n->text.len)) {
-            n->is_float = true;
-            n->real = real;
-            return;
-        }
-        what = "integer overflow: "; /* such as 08: no integer, and no float by its looks */
-    }
-    strbuf_adds(&b, what);
-    go_quote(&b, n->text.s, n->text.len);
-    fail(p, arena_strdup(p->arena, strbuf_str(&b)));
-    strbuf_release(&b);
+    if (what)
+        fail_at(p, unsupported ? n->pos : p->token[0].pos, unsupported, what);
 }
 
 /* ---- expressions ------------------------------------------------- */
@@ -540,9 +320,9 @@ static struct tmpl_node *parse_literal(struct parser *p, const struct token *t)
     else if (string)
         read_name(p, t, &n->string);
     else if (t->type == TOKEN_CHAR_CONSTANT)
-        read_char(p, n);
+        read_literal(p, n, literal_char);
     else
-        read_number(p, n);
+        read_literal(p, n, literal_number);
     return p->failed ? NULL : n;
 }
 
@@ -1047,109 +827,4 @@ struct template *template_parse(struct arena *arena, const char *text, size_t le
     p.token[0].line = 1;
     parse_all(&p);
     return p.failed ? NULL : t;
-}
-
-/* ---- printing ---------------------------------------------------- */
-
-static void print_idents(const struct tmpl_node *n, const char *before, struct strbuf *out)
-{
-    for (size_t i = 0; i < n->ident_count; i++) {
-        if (i > 0 || *before)
-            strbuf_addc(out, '.');
-        strbuf_add(out, n->idents[i].s, n->idents[i].len);
-    }
-}
-
-static void print_operand(const struct tmpl_node *n, struct strbuf *out)
-{
-    if (n->type == TMPL_PIPE)
-        strbuf_addc(out, '(');
-    tmpl_print(n, out);
-    if (n->type == TMPL_PIPE)
-        strbuf_addc(out, ')');
-}
-
-static void print_pipe(const struct tmpl_node *n, struct strbuf *out)
-{
-    for (size_t i = 0; i < n->ident_count; i++)
-        strbuf_addf(out, "%s%.*s", i ? ", " : "", (int)n->idents[i].len, n->idents[i].s);
-    if (n->ident_count)
-        strbuf_adds(out, n->truth ? " = " : " := ");
-    for (const struct tmpl_node *c = n->first; c; c = c->next) {
-        if (c != n->first)
-            strbuf_adds(out, " | ");
-        tmpl_print(c, out);
-    }
-}
-
-void tmpl_print(const struct tmpl_node *n, struct strbuf *out)
-{
-    if (n->type == TMPL_PIPE) {
-        print_pipe(n, out);
-    } else if (n->type == TMPL_COMMAND) {
-        for (const struct tmpl_node *a = n->first; a; a = a->next) {
-            if (a != n->first)
-                strbuf_addc(out, ' ');
-            print_operand(a, out);
-        }
-    } else if (n->type == TMPL_CHAIN) {
-        print_operand(n->first, out);
-        print_idents(n, ".", out);
-    } else if (n->type == TMPL_FIELD) {
-        print_idents(n, ".", out);
-    } else if (n->type == TMPL_VARIABLE) {
-        print_idents(n, "", out);
-    } else if (n->type == TMPL_DOT) {
-        strbuf_addc(out, '.');
-    } else if (n->type == TMPL_NIL) {
-        strbuf_adds(out, "nil");
-    } else if (n->type == TMPL_TEMPLATE) {
-        strbuf_adds(out, "{{template ");
-        go_quote(out, n->string.s, n->string.len);
-        if (n->pipe) {
-            strbuf_addc(out, ' ');
-            tmpl_print(n->pipe, out);
-        }
-        strbuf_adds(out, "}}");
-    } else {
-        strbuf_add(out, n->text.s, n->text.len);
-    }
-}
-
-/* ---- words ------------------------------------------------------- */
-
-static void each_word(const struct tmpl_node *n, template_on_word *on_word, void *ctx)
-{
-    for (; n; n = n->next) {
-        if (n->type == TMPL_IDENTIFIER) {
-            char name[64];
-
-            if (n->text.len < sizeof name) {
-                memcpy(name, n->text.s, n->text.len);
-                name[n->text.len] = '\0';
-                on_word(ctx, TEMPLATE_FUNCTION, name, n->pos);
-            }
-        }
-        each_word(n->first, on_word, ctx);
-        if (n->type == TMPL_CHAIN && n->first->type == TMPL_IDENTIFIER &&
-            span_is(n->first->text, "variables") && n->idents[0].len < 256) {
-            char name[256];
-
-            memcpy(name, n->idents[0].s, n->idents[0].len);
-            name[n->idents[0].len] = '\0';
-            on_word(ctx, TEMPLATE_VARIABLE, name, n->pos + 1);
-        }
-        if (n->type == TMPL_COMMAND && n->count == 3 && span_is(n->first->text, "index") &&
-            span_is(n->first->next->text, "variables") && n->last->type == TMPL_STRING)
-            on_word(ctx, TEMPLATE_VARIABLE, n->last->string.s, n->last->pos);
-        each_word(n->pipe, on_word, ctx);
-        each_word(n->list, on_word, ctx);
-        each_word(n->else_list, on_word, ctx);
-    }
-}
-
-void template_each_word(const struct template *t, template_on_word *on_word, void *ctx)
-{
-    for (const struct tree *tree = t->trees; tree; tree = tree->next)
-        each_word(tree->root, on_word, ctx);
 }

@@ -125,6 +125,15 @@ void sk_findings_add(struct sk_findings *f, enum sk_cause cause, const char *fie
 void sk_findings_value(struct sk_findings *f, enum sk_cause cause, const char *field,
                        const cJSON *value, const char *text);
 void sk_findings_release(struct sk_findings *f);
+/* A place in a document, linked on the stack and printed only when something is wrong there. */
+struct sk_place {
+    const struct sk_place *up;
+    const char *name;
+    int index; /* >= 0: an element of a list */
+    bool key;  /* a member of a map, printed as [key] */
+};
+/* "spec.list[2].name"; the caller frees it. */
+char *sk_place_text(const struct sk_place *p);
 
 /* Compile an openAPIV3Schema; `source` must outlive the arena. NULL when memory is out. */
 struct sk_schema *sk_schema_compile(struct arena *arena, const cJSON *source);
