@@ -22,7 +22,7 @@
 #include "engine/num.h"
 
 #define GRACE_MS 20000
-#define SLACK_MS 250 /* ticks begin at four moments of a second, however many Canaries */
+#define SLACK_MS 250 /* what is due so soon begins with what is due now */
 
 extern char **environ;
 

@@ -120,8 +120,8 @@ struct job *jobs_add(struct jobs *t, struct operator* op, const char *ns, const 
 bool jobs_any_in(const struct jobs *t, const char *ns);
 /* Its Canary is gone. */
 void jobs_remove(struct jobs *t, struct job *j);
-/* When its next tick begins, INT64_MAX = never: next_ms, or a moment later, in step with others. */
-int64_t job_tick_due(const struct job *j);
+/* Its ticks may begin so much early, together with others. */
+int64_t job_slack_ms(const struct job *j);
 /* The tick after this one: one that was missed is made up for, more are dropped. */
 void job_move_on(struct job *j, int64_t now);
 /* To be called whenever something changed that says when it is due; not asleep. */

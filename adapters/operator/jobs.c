@@ -51,29 +51,19 @@ static int64_t interval_of(const struct job *j)
     return j->interval_ms > 0 ? j->interval_ms : 60000;
 }
 
-/* By the clock of all, so that Canaries fall into step, unless that is much of the interval. */
-static int64_t in_step(const struct job *j, int64_t at)
+int64_t job_slack_ms(const struct job *j)
 {
-    int64_t slack = j->op->o.slack_ms;
+    int64_t slack_ms = j->op->o.slack_ms;
 
-    if (slack <= 0 || j->has_command || interval_of(j) < 40 * slack)
-        return at;
-    return at + (slack - at % slack) % slack;
-}
-
-int64_t job_tick_due(const struct job *j)
-{
-    return j->accepted && j->next_ms != INT64_MAX ? in_step(j, j->next_ms) : INT64_MAX;
+    return interval_of(j) >= 40 * slack_ms ? slack_ms : 0;
 }
 
 /* INT64_MIN = at once; INT64_MAX = never. */
 static int64_t due_of(const struct job *j)
 {
-    int64_t tick = job_tick_due(j);
-
     if (j->needs_sync && j->finalize_ms == INT64_MAX)
         return INT64_MIN;
-    return tick < j->finalize_ms ? tick : j->finalize_ms;
+    return j->accepted && j->next_ms < j->finalize_ms ? j->next_ms : j->finalize_ms;
 }
 
 /* Nothing has changed since a tick that changed nothing: the next would do so again. */

@@ -67,7 +67,7 @@ struct operator_options {
      */
     void (*give_memory_back)(void);
     size_t ticks_max; /* at one time; 64 */
-    int64_t slack_ms; /* ticks may be so late, so that one wake-up does for several; 0 */
+    int64_t slack_ms; /* ticks may be so early, so that one wake-up does for several; 0 */
     bool leader_election;
     const char *lease_ns, *identity;
     bool dry_run; /* the API checks every write and stores none; hooks are not called, chats not

@@ -11,6 +11,7 @@
 #define WAITING_MAX 2048 /* ticks under way, waiting ones included */
 #define RESYNC_MS 30000  /* a failed finalization is tried again */
 #define REST_PASSES 3    /* trees that nobody reads are dropped every so many passes of ticks */
+#define TOGETHER_MAX 8   /* ticks begun at one time, some of them early */
 #define LATE_MS 20       /* a tick that begins later than this was kept waiting by others */
 
 static int64_t now_ms(const struct operator* o)
@@ -125,9 +126,10 @@ static void on_canary_change(void *ctx, enum watch_event type, const struct kube
 /* ---- running -----------------------------------------------------------------------------------
  */
 
+/* Or nearly so: then it may begin when something else does. */
 static bool tick_is_due(const struct job *j, int64_t now)
 {
-    return j->accepted && j->next_ms <= now;
+    return j->accepted && j->next_ms - job_slack_ms(j) <= now;
 }
 
 /*
@@ -137,7 +139,7 @@ static bool tick_is_due(const struct job *j, int64_t now)
  */
 static void keep_pace(struct job *j, int64_t now)
 {
-    if (now - job_tick_due(j) > LATE_MS)
+    if (now - j->next_ms > LATE_MS)
         j->next_ms = now;
 }
 
@@ -173,7 +175,7 @@ static void run_job(void *arg)
         if (!j->gone && j->finalize_ms <= now)
             finalize(j);
         if (!j->gone && tick_is_due(j, now)) {
-            int64_t late_ms = now - job_tick_due(j);
+            int64_t late_ms = now - j->next_ms;
 
             histogram_add(&o->tick_delay, late_ms > 0 ? (double)late_ms / 1000 : 0);
             keep_pace(j, now);
@@ -203,11 +205,19 @@ void tick_goes_on(struct tick *t)
     t->op->waiting--;
 }
 
+/* Due, or so soon that it can as well begin with one that is. */
+static bool may_begin(const struct job *j, int64_t now, unsigned begun)
+{
+    return j->due_ms <= now || (begun > 0 && begun < TOGETHER_MAX && tick_is_due(j, now));
+}
+
 static void start_due(struct operator* o, int64_t now)
 {
+    unsigned begun = 0;
     struct job *j;
 
-    while (has_room(o) && (j = jobs_first(&o->jobs)) != NULL && j->due_ms <= now) {
+    while (has_room(o) && (j = jobs_first(&o->jobs)) != NULL && may_begin(j, now, begun)) {
+        begun++;
         jobs_began(&o->jobs, j);
         j->task = task_spawn(o->o.tasks, run_job, j);
         if (j->task == 0) {

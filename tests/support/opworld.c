@@ -369,12 +369,14 @@ static void do_later(void *arg)
     struct opworld *w = arg;
 
     task_sleep(w->tasks, w->later_ms);
-    if (w->later_patch)
+    if (w->later_yaml)
+        opworld_apply(w, w->later_yaml);
+    else if (w->later_patch)
         opworld_patch(w, w->later_path, w->later_patch);
     else
         opworld_delete(w, w->later_path);
     gate_notify(w->tasks, &w->moved);
-    w->later_path = w->later_patch = NULL;
+    w->later_path = w->later_patch = w->later_yaml = NULL;
 }
 
 void opworld_set_status(struct opworld *w, const char *member, const char *value)
@@ -486,7 +488,7 @@ bool opworld_run(struct opworld *w, int64_t until_ms)
     w->op = operator_new(&w->options);
     operator_start(w->op);
     task_spawn(w->tasks, stop_later, &deadline);
-    if (w->later_path)
+    if (w->later_path || w->later_yaml)
         task_spawn(w->tasks, do_later, w);
     code = tasks_run(w->tasks);
     ck_assert_msg(code == 0, "tasks_run: %d\n%s", code, strbuf_str(&w->log));

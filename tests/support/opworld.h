@@ -47,7 +47,8 @@ struct opworld {
     bool kill_after;  /* once the request has taken effect, its answer unheard */
     bool dead;
     const char *later_path;  /* deleted, or ... */
-    const char *later_patch; /* ... given this merge patch, later_ms into the next run */
+    const char *later_patch; /* ... given this merge patch, later_ms into the next run, or ... */
+    const char *later_yaml;  /* ... these objects are applied then */
     int64_t later_ms;
     struct gate moved;
     /* one life of the operator */
