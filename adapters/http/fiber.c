@@ -56,8 +56,8 @@ struct stack {
 
 struct fiber_pool {
     size_t stack_bytes, page_bytes;
-    struct stack *free;
-    size_t free_count, fiber_count, warm_max;
+    struct stack *warm, *cold; /* idle ones, with and without memory */
+    size_t warm_count, warm_max, fiber_count;
 };
 
 struct fiber {
@@ -100,29 +100,36 @@ void fiber_pool_keep(struct fiber_pool *p, size_t count)
     p->warm_max = count;
 }
 
+static void unmap_all(const struct fiber_pool *p, struct stack *s)
+{
+    while (s) {
+        struct stack *next = s->next;
+
+        STACK_DEREGISTER(s->valgrind_id);
+        munmap(s->base, p->stack_bytes + p->page_bytes);
+        free(s);
+        s = next;
+    }
+}
+
 void fiber_pool_free(struct fiber_pool *p)
 {
     if (!p)
         return;
     assert(p->fiber_count == 0);
-    while (p->free) {
-        struct stack *s = p->free;
-        p->free = s->next;
-        STACK_DEREGISTER(s->valgrind_id);
-        munmap(s->base, p->stack_bytes + p->page_bytes);
-        free(s);
-    }
+    unmap_all(p, p->warm);
+    unmap_all(p, p->cold);
     free(p);
 }
 
 static struct stack *stack_take(struct fiber_pool *p)
 {
-    struct stack *s = p->free;
+    struct stack **idle = p->warm ? &p->warm : &p->cold, *s = *idle;
     void *base;
 
     if (s) {
-        p->free = s->next;
-        p->free_count--;
+        p->warm_count -= idle == &p->warm;
+        *idle = s->next;
         return s;
     }
     s = calloc(1, sizeof *s);
@@ -147,11 +154,14 @@ static struct stack *stack_take(struct fiber_pool *p)
 
 static void stack_give_back(struct fiber_pool *p, struct stack *s)
 {
-    if (p->free_count >= p->warm_max)
+    bool keep = p->warm_count < p->warm_max;
+    struct stack **idle = keep ? &p->warm : &p->cold;
+
+    p->warm_count += keep;
+    if (!keep)
         madvise(s->base + p->page_bytes, p->stack_bytes, MADV_DONTNEED);
-    s->next = p->free;
-    p->free = s;
-    p->free_count++;
+    s->next = *idle;
+    *idle = s;
 }
 
 static void enter_resumer(struct fiber *f, bool for_good)

@@ -13,7 +13,7 @@
 #include "adapters/http/curl_transfer.h"
 
 #define CONNECTIONS_MAX_DEFAULT 16u
-#define EASY_KEPT_MAX 8u
+#define EASY_KEPT_MAX 16u
 #define EVENTS_PER_WAIT 32
 /* A stream's reader that falls behind by so much holds its server up. */
 #define STREAM_BEHIND_MAX (1024u * 1024u)

@@ -1,3 +1,5 @@
+/* mincore is not POSIX. */
+#define _DEFAULT_SOURCE
 #include "adapters/http/fiber.h"
 #include "adapters/http/task.h"
 
@@ -249,6 +251,42 @@ START_TEST(a_pool_keeps_its_stacks_for_those_who_come_later)
 }
 END_TEST
 
+static bool is_in_memory(const char *place)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    unsigned char there = 0;
+
+    ck_assert_int_eq(mincore((void *)((uintptr_t)place / page * page), page, &there), 0);
+    return there & 1;
+}
+
+static void note_stack_and_stay(void *arg)
+{
+    note_stack(arg);
+    task_sleep(w.tasks, 10);
+}
+
+START_TEST(after_a_crowd_the_warm_stacks_are_taken_first)
+{
+    char *crowd[40], *one[2];
+    size_t warm = 0;
+
+    for (int i = 0; i < 40; i++)
+        ck_assert_uint_ne(task_spawn(w.tasks, note_stack_and_stay, &crowd[i]), 0);
+    ck_assert_int_eq(tasks_run(w.tasks), 0);
+    for (int i = 0; i < 40; i++)
+        warm += is_in_memory(crowd[i]);
+    ck_assert_uint_ge(warm, 1);
+    ck_assert_uint_lt(warm, 40);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_ne(task_spawn(w.tasks, note_stack, &one[i]), 0);
+        ck_assert_int_eq(tasks_run(w.tasks), 0);
+        ck_assert(is_in_memory(one[i]));
+    }
+    ck_assert_ptr_eq(one[0], one[1]);
+}
+END_TEST
+
 START_TEST(thousands_of_tasks_share_few_stacks)
 {
     uint64_t sum = 0;
@@ -277,6 +315,7 @@ int main(void)
     tcase_add_test(tc, cancelling_all_spares_the_caller_and_those_to_come);
     tcase_add_test(tc, waiting_for_nobody_is_reported_as_deadlock);
     tcase_add_test(tc, a_pool_keeps_its_stacks_for_those_who_come_later);
+    tcase_add_test(tc, after_a_crowd_the_warm_stacks_are_taken_first);
     tcase_add_test(tc, thousands_of_tasks_share_few_stacks);
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
