@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <sqlite3.h>
 
+#include "adapters/base/clock.h"
 #include "adapters/base/strbuf.h"
 #include "reports/flight.sql.h"
 
@@ -17,6 +19,7 @@
 #define BYTES_MAX ((size_t)256 << 20)
 #define WAITING_MAX ((size_t)16 << 20)
 #define HASH_MAX 40
+#define GATHER_MS 250
 
 /* Texts of a tick, NUL-terminated, one after another in `text`. */
 struct flight_tick {
@@ -279,22 +282,30 @@ static size_t bytes_used(sqlite3 *db)
     return (size_t)(pages * query_int(db, "PRAGMA page_size", 4096));
 }
 
-/* What is too old goes; of what is too much, a tenth at a time: pages that fall free are used
- * again. */
+static int64_t first_tick(sqlite3 *db)
+{
+    return query_int(db, "SELECT min(tick) FROM ticks", 0);
+}
+
+/*
+ * What is too old goes, up to the first that is not: no commit looks at more. Of what is too much,
+ * a tenth at a time goes. Pages that fall free are used again.
+ */
 static bool make_room(struct flight *f, int64_t now_ms)
 {
     char sql[120];
 
     if (f->keep_ms > 0) {
-        snprintf(sql, sizeof(sql), "SELECT max(tick) FROM ticks WHERE at_ms < %lld",
-                 (long long)(now_ms - f->keep_ms));
-        int64_t tick = query_int(f->db, sql, 0);
+        int64_t young;
 
-        if (tick > 0 && !drop_ticks_up_to(f->db, tick))
+        snprintf(sql, sizeof(sql), "SELECT min(tick) FROM ticks WHERE at_ms >= %lld",
+                 (long long)(now_ms - f->keep_ms));
+        young = query_int(f->db, sql, 0);
+        if (young > first_tick(f->db) && !drop_ticks_up_to(f->db, young - 1))
             return false;
     }
     while (bytes_used(f->db) > f->bytes_max) {
-        int64_t first = query_int(f->db, "SELECT min(tick) FROM ticks", 0),
+        int64_t first = first_tick(f->db),
                 last = query_int(f->db, "SELECT max(tick) FROM ticks", 0);
 
         if (first >= last)
@@ -359,6 +370,18 @@ static void write_batch(struct flight *f, struct flight_tick *batch)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* More of them may come soon: one commit then does for all. With the lock held. */
+static void gather(struct flight *f)
+{
+    const struct clock *clock = clock_real();
+    int64_t until_ms = clock->wall_ms(clock->self) + GATHER_MS;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+
+    while (!f->stopping && f->waiting < f->waiting_max / 2 &&
+           pthread_cond_timedwait(&f->more, &f->lock, &until) == 0)
+        ;
+}
+
 static void *run_writer(void *arg)
 {
     struct flight *f = arg;
@@ -369,6 +392,7 @@ static void *run_writer(void *arg)
         pthread_mutex_lock(&f->lock);
         while (f->first == NULL && !f->stopping)
             pthread_cond_wait(&f->more, &f->lock);
+        gather(f);
         batch = f->first;
         f->first = f->last = NULL;
         pthread_mutex_unlock(&f->lock);
@@ -527,8 +551,9 @@ void flight_end(struct flight *f, struct flight_tick *t, const char *after)
             f->first = t;
         f->last = t;
         f->waiting += bytes;
+        if (f->first == t || f->waiting >= f->waiting_max / 2)
+            pthread_cond_signal(&f->more);
         t = NULL;
-        pthread_cond_signal(&f->more);
     }
     pthread_mutex_unlock(&f->lock);
     free_ticks(t);
