@@ -22,7 +22,6 @@
 #include "engine/num.h"
 
 #define GRACE_MS 20000
-#define LARGE_BYTES (1 << 20)
 #define SLACK_MS 250 /* what is due so soon begins with what is due now */
 
 extern char **environ;
@@ -148,14 +147,6 @@ static void give_memory_back(void)
     json_trim();
 #ifdef __GLIBC__
     (void)malloc_trim(0);
-#endif
-}
-
-/* What is large, such as /metrics of thousands, goes back at once: the heap does not grow by it. */
-static void keep_the_heap_small(void)
-{
-#ifdef __GLIBC__
-    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 #endif
 }
 
@@ -475,7 +466,6 @@ static int run(const struct args *args)
         arena_free(p.arena);
         return EXIT_YES;
     }
-    keep_the_heap_small();
     p.loop = loop_new(&lo);
     if (p.arena && p.loop && operator_options_read(&p)) {
         rc = EXIT_WORLD;
