@@ -118,7 +118,7 @@ struct job *jobs_find(const struct jobs *t, const char *ns, const char *name);
 /* NULL when memory is out. */
 struct job *jobs_add(struct jobs *t, struct operator* op, const char *ns, const char *name);
 bool jobs_any_in(const struct jobs *t, const char *ns);
-/* Its Canary is gone. */
+/* Its Canary is gone; not asleep. */
 void jobs_remove(struct jobs *t, struct job *j);
 /* Its ticks may begin so much early, together with others. */
 int64_t job_slack_ms(const struct job *j);

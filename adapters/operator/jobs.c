@@ -69,7 +69,7 @@ static int64_t due_of(const struct job *j)
 /* Nothing has changed since a tick that changed nothing: the next would do so again. */
 static bool may_sleep(const struct job *j)
 {
-    return j->quiet && j->accepted && !j->needs_sync && !j->has_command && !j->running &&
+    return j->quiet && j->accepted && !j->needs_sync && !j->has_command &&
            j->finalize_ms == INT64_MAX && j->next_ms != INT64_MAX && job_is_settled(j);
 }
 
@@ -262,7 +262,6 @@ void jobs_remove(struct jobs *t, struct job *j)
     t->count--;
     memmove(&t->items[at], &t->items[at + 1], (t->count - at) * sizeof(struct job *));
     heap_leave(t, j);
-    jobs_rouse(t, j, j->next_ms);
     j->gone = true;
     t->fewer = true;
     if (j->running)

@@ -106,6 +106,8 @@ static void on_canary_change(void *ctx, enum watch_event type, const struct kube
     world_changed(f, entry);
     f->failing = false;
     gate_notify(o->o.tasks, &f->changed);
+    if (j)
+        jobs_rouse(&o->jobs, j, now_ms(o));
     if (type == WATCH_DELETED) {
         op_log(o, LEVEL_INFO, HERE, NULL, "Deleting %s.%s from cache", entry->name, entry->ns);
         if (j)
@@ -115,7 +117,6 @@ static void on_canary_change(void *ctx, enum watch_event type, const struct kube
         if (j == NULL)
             j = jobs_add(&o->jobs, o, entry->ns, entry->name);
         if (j) {
-            jobs_rouse(&o->jobs, j, now_ms(o));
             job_changed(j, canary);
             jobs_place(&o->jobs, j);
         }

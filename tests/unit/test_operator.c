@@ -817,6 +817,21 @@ START_TEST(only_what_a_canary_reads_wakes_it)
 }
 END_TEST
 
+START_TEST(the_ticks_that_a_deleted_canary_slept_stay_counted)
+{
+    const char *found;
+
+    install("istio", CANARY_STEPS);
+    run_for(60000);
+    opworld_delete_later(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", 150000);
+    run_for(160000);
+    ck_assert(!has("flagger.app", "canaries", "podinfo"));
+    found = strstr(strbuf_str(&w.metrics), "\ncoalmine_ticks_skipped_total ");
+    ck_assert_ptr_nonnull(found);
+    ck_assert_uint_ge(strtoul(found + strlen("\ncoalmine_ticks_skipped_total "), NULL, 10), 10);
+}
+END_TEST
+
 START_TEST(a_broken_canary_leaves_the_others_alone)
 {
     install("istio", CANARY_STEPS);
@@ -931,6 +946,7 @@ int main(void)
                         sizeof(unfed) / sizeof(*unfed));
     tcase_add_test(tc, a_canary_at_rest_costs_no_request);
     tcase_add_test(tc, a_canary_at_rest_wakes_nobody);
+    tcase_add_test(tc, the_ticks_that_a_deleted_canary_slept_stay_counted);
     tcase_add_loop_test(tc, ticks_begin_in_company, 0, 2);
     tcase_add_test(tc, the_first_tick_waits_for_the_last_list_alone);
     tcase_add_test(tc, only_what_a_canary_reads_wakes_it);
