@@ -374,7 +374,7 @@ static void write_batch(struct flight *f, struct flight_tick *batch)
 static void gather(struct flight *f)
 {
     const struct clock *clock = clock_real();
-    int64_t until_ms = clock->wall_ms(clock->self) + GATHER_MS;
+    int64_t until_ms = clock->mono_ms(clock->self) + GATHER_MS;
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
 
     while (!f->stopping && f->waiting < f->waiting_max / 2 &&
@@ -419,6 +419,7 @@ int flight_open(const struct flight_options *options, const struct flight_proces
                 struct flight **ret_flight, char *reterr, size_t reterr_size)
 {
     struct flight *f = calloc(1, sizeof(*f));
+    pthread_condattr_t monotonic;
     int rc;
 
     if (f == NULL)
@@ -427,7 +428,10 @@ int flight_open(const struct flight_options *options, const struct flight_proces
     f->waiting_max = options->waiting_bytes ? options->waiting_bytes : WAITING_MAX;
     f->keep_ms = options->keep_ms;
     pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->more, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* gather's */
+    pthread_cond_init(&f->more, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     rc = open_file(f, options, process, reterr, reterr_size);
     if (rc == 0 && !start_writer(f))
         rc = fail(NULL, -ENOMEM, options->path, "no thread for the recorder", reterr, reterr_size);
