@@ -518,6 +518,18 @@ static int add_ab(struct call *c, cJSON *rules, const cJSON *matches)
     return 0;
 }
 
+/* The A/B rule where there is to be one; takes `rules` over. */
+static int finish_rules(struct call *c, cJSON *rules, const cJSON *matches, cJSON **ret_rules)
+{
+    int code = c->match != NULL ? add_ab(c, rules, matches) : 0;
+
+    if (code != 0)
+        json_free(rules);
+    else
+        *ret_rules = rules;
+    return code;
+}
+
 int gateway_rules(struct call *c, const struct routing *r, cJSON **ret_rules)
 {
     bool affinity =
@@ -542,13 +554,9 @@ int gateway_rules(struct call *c, const struct routing *r, cJSON **ret_rules)
         code = rules_while_running(c, weighted, &rules);
     else
         rules = rules_after_run(c, weighted);
-    if (code == 0 && c->match != NULL)
-        code = add_ab(c, rules, matches);
+    if (code == 0)
+        code = finish_rules(c, rules, matches, ret_rules);
     json_free(matches);
-    if (code != 0)
-        json_free(rules);
-    else
-        *ret_rules = rules;
     return code;
 }
 
@@ -561,12 +569,9 @@ int gateway_spec_at_rest(struct call *c, cJSON **ret_spec)
         return code;
     rules = build_list(make_rule(c, build_copy(matches), make_filters(c), both_backends(c, 100, 0)),
                        NULL);
-    if (c->match != NULL)
-        code = add_ab(c, rules, matches);
+    code = finish_rules(c, rules, matches, &rules);
     json_free(matches);
-    if (code != 0)
-        json_free(rules);
-    else
+    if (code == 0)
         *ret_spec = gateway_spec(c, rules);
     return code;
 }
