@@ -54,6 +54,7 @@ SIM_SRCS := \
 # ---- adapters/ ----------------------------------------------------------------------------------------
 BASE_SRCS := \
 	adapters/base/arena.c \
+	adapters/base/chars.c \
 	adapters/base/clock.c \
 	adapters/base/diag.c \
 	adapters/base/json.c \

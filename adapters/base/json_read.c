@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/base/chars.h"
 #include "adapters/base/json_node.h"
 #include "adapters/base/plain.h"
 #include "engine/num.h"
@@ -101,38 +102,14 @@ static bool hex4(const char *s, unsigned *ret)
     unsigned value = 0;
 
     for (int i = 0; i < 4; i++) {
-        char c = s[i];
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
-                                                : 16;
+        int digit = hex_digit(s[i]);
 
-        if (digit > 15)
+        if (digit < 0)
             return false;
-        value = value * 16 + digit;
+        value = value * 16 + (unsigned)digit;
     }
     *ret = value;
     return true;
-}
-
-static char *put_utf8(char *out, unsigned c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xc0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xe0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    }
-    return out;
 }
 
 /* \uXXXX at *from, a pair of them for what UTF-16 says in two. A NUL is refused: strings end there.
@@ -152,7 +129,7 @@ static bool decode_unicode(const char **from, const char *end, char **out)
         c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
         s += 6;
     }
-    *out = put_utf8(*out, c);
+    *out = utf8_put(*out, c);
     *from = s;
     return true;
 }

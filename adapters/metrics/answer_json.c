@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "adapters/base/chars.h"
 #include "adapters/metrics/gotext.h"
 #include "engine/num.h"
 #include "engine/text.h"
@@ -148,46 +149,15 @@ static bool read_word(struct reader *r, struct answer_json *v, const char *word)
     return true;
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool read_hex4(struct reader *r, uint32_t *ret_rune)
 {
     *ret_rune = 0;
     for (int i = 0; i < 4; i++, r->s++) {
-        if (r->s >= r->end || hex(*r->s) < 0)
+        if (r->s >= r->end || hex_digit(*r->s) < 0)
             return fail(r, "in \\u hexadecimal character escape");
-        *ret_rune = *ret_rune << 4 | (uint32_t)hex(*r->s);
+        *ret_rune = *ret_rune << 4 | (uint32_t)hex_digit(*r->s);
     }
     return true;
-}
-
-static char *put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xc0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xe0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    } else {
-        *out++ = (char)(0xf0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
-        *out++ = (char)(0x80 | (c & 0x3f));
-    }
-    return out;
 }
 
 /* \uXXXX, a pair of surrogates as one character, a lone one as U+FFFD. */
@@ -210,7 +180,7 @@ static bool read_unicode(struct reader *r, char **out)
     }
     if (c >= 0xd800 && c < 0xe000)
         c = 0xfffd;
-    *out = put_utf8(*out, c);
+    *out = utf8_put(*out, c);
     return true;
 }
 

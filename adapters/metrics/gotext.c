@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "adapters/base/chars.h"
 #include "engine/decimal.h"
 #include "engine/num.h"
 #include "engine/text.h"
@@ -106,10 +107,7 @@ static char lower(char c)
 /* The value of a digit, or -1. */
 static int digit_of(char c, bool hex)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = lower(c);
-    return hex && c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return hex || (c >= '0' && c <= '9') ? hex_digit(c) : -1;
 }
 
 /* Past the sign of a number, and past 0x, which makes it a hexadecimal one. */

@@ -2,6 +2,7 @@
  * reads them. */
 #include <string.h>
 
+#include "adapters/base/chars.h"
 #include "adapters/metrics/template_int.h"
 #include "engine/num.h"
 
@@ -10,34 +11,11 @@ static const char *or_no_memory(const char *text)
     return text ? text : "out of memory";
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static void add_utf8(struct strbuf *b, uint32_t r)
 {
-    if (r < 0x80) {
-        strbuf_addc(b, (char)r);
-    } else if (r < 0x800) {
-        strbuf_addc(b, (char)(0xc0 | r >> 6));
-        strbuf_addc(b, (char)(0x80 | (r & 0x3f)));
-    } else if (r < 0x10000) {
-        strbuf_addc(b, (char)(0xe0 | r >> 12));
-        strbuf_addc(b, (char)(0x80 | (r >> 6 & 0x3f)));
-        strbuf_addc(b, (char)(0x80 | (r & 0x3f)));
-    } else {
-        strbuf_addc(b, (char)(0xf0 | r >> 18));
-        strbuf_addc(b, (char)(0x80 | (r >> 12 & 0x3f)));
-        strbuf_addc(b, (char)(0x80 | (r >> 6 & 0x3f)));
-        strbuf_addc(b, (char)(0x80 | (r & 0x3f)));
-    }
+    char bytes[4];
+
+    strbuf_add(b, bytes, (size_t)(utf8_put(bytes, r) - bytes));
 }
 
 /*
@@ -80,7 +58,7 @@ static bool read_escape(const char **s, const char *end, char quote, uint32_t *r
         return false;
     }
     for (; digits > 0; digits--, (*s)++) {
-        int v = *s < end ? hex_value(**s) : -1;
+        int v = *s < end ? hex_digit(**s) : -1;
 
         if (v < 0 || v >= base)
             return false;
@@ -176,7 +154,7 @@ static int read_integer(struct span text, int64_t *ret_value)
     }
     limit = negative ? (uint64_t)1 << 63 : INT64_MAX;
     for (; s < end; s++) {
-        int d = hex_value(*s);
+        int d = hex_digit(*s);
 
         if (*s == '_') {
             if (!last_digit)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/base/chars.h"
 #include "adapters/metrics/gotext.h"
 
 static bool is_alpha(char c)
@@ -24,17 +25,6 @@ static bool is_unreserved(char c)
     return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '~';
 }
 
-static int unhex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool in_set(char c, const char *set)
 {
     return c != '\0' && strchr(set, c) != NULL;
@@ -47,7 +37,7 @@ static const char *find_bad_escape(struct arena *arena, const char *s, size_t le
         struct strbuf b = STRBUF_INIT;
         const char *text;
 
-        if (s[i] != '%' || (i + 2 < len && unhex(s[i + 1]) >= 0 && unhex(s[i + 2]) >= 0))
+        if (s[i] != '%' || (i + 2 < len && hex_digit(s[i + 1]) >= 0 && hex_digit(s[i + 2]) >= 0))
             continue;
         strbuf_adds(&b, "invalid URL escape ");
         go_quote(&b, s + i, len - i < 3 ? len - i : 3);
@@ -98,7 +88,7 @@ static const char *escape_path(struct arena *arena, const char *s, size_t len)
         char c = s[i];
 
         if (c == '%') {
-            c = (char)(unhex(s[i + 1]) << 4 | unhex(s[i + 2]));
+            c = (char)(hex_digit(s[i + 1]) << 4 | hex_digit(s[i + 2]));
             i += 2;
         }
         if (is_alnum(c) || in_set(c, "-_.~$&+,/:;=@"))
@@ -363,7 +353,7 @@ static char *query_unescape(struct arena *arena, const char *s, size_t len)
         char c = s[i] == '+' ? ' ' : s[i];
 
         if (c == '%') {
-            c = (char)(unhex(s[i + 1]) << 4 | unhex(s[i + 2]));
+            c = (char)(hex_digit(s[i + 1]) << 4 | hex_digit(s[i + 2]));
             i += 2;
         }
         out[n++] = c;
