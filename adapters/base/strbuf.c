@@ -237,6 +237,30 @@ void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
     strbuf_addc(b, '"');
 }
 
+static bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+void strbuf_add_percent(struct strbuf *b, const char *s, size_t len, const char *keep)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t start = 0; /* of what needs no escape, so far */
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)s[i];
+        char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
+
+        if (is_unreserved(s[i]) || (c != '\0' && strchr(keep, c)))
+            continue;
+        strbuf_add(b, s + start, i - start);
+        strbuf_add(b, escaped, sizeof(escaped));
+        start = i + 1;
+    }
+    strbuf_add(b, s + start, len - start);
+}
+
 const char *strbuf_str(const struct strbuf *b)
 {
     return b->data ? b->data : "";

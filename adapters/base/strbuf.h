@@ -32,6 +32,8 @@ void strbuf_addf(struct strbuf *b, const char *format, ...) __attribute__((forma
 void strbuf_addv(struct strbuf *b, const char *format, va_list args);
 /* `s` as a JSON string with quotes, escaped as encoding/json does with HTML escaping off. */
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len);
+/* `s` with each byte as %XX that is neither unreserved (RFC 3986 §2.3) nor one of `keep`. */
+void strbuf_add_percent(struct strbuf *b, const char *s, size_t len, const char *keep);
 /* Where to write `len` bytes at the end; the NUL is there already. NULL when memory is out. */
 char *strbuf_extend(struct strbuf *b, size_t len);
 /* The text so far; "" when nothing was appended. */

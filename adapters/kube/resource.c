@@ -25,20 +25,7 @@ const struct kube_resource kube_crds = {"apiextensions.k8s.io", "v1", "customres
 
 static void add_segment(struct strbuf *out, const char *text)
 {
-    static const char hex[] = "0123456789ABCDEF";
-    const char *p;
-
-    for (p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            strchr("-._~", c)) {
-            strbuf_addc(out, *p);
-        } else {
-            strbuf_addc(out, '%');
-            strbuf_addc(out, hex[c >> 4]);
-            strbuf_addc(out, hex[c & 15]);
-        }
-    }
+    strbuf_add_percent(out, text, strlen(text), "");
 }
 
 void kube_path(struct strbuf *out, const struct kube_resource *r, const char *ns, const char *name,

@@ -19,12 +19,6 @@ static bool is_alnum(char c)
     return is_alpha(c) || (c >= '0' && c <= '9');
 }
 
-/* RFC 3986 §2.3 */
-static bool is_unreserved(char c)
-{
-    return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '~';
-}
-
 static bool in_set(char c, const char *set)
 {
     return c != '\0' && strchr(set, c) != NULL;
@@ -48,29 +42,19 @@ static const char *find_bad_escape(struct arena *arena, const char *s, size_t le
     return NULL;
 }
 
-static void add_escaped(struct strbuf *b, char c)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    char escaped[3] = {'%', hex[(unsigned char)c >> 4], hex[(unsigned char)c & 15]};
-
-    strbuf_add(b, escaped, sizeof(escaped));
-}
-
 void url_add_query_escaped(struct strbuf *b, const char *s, size_t len)
 {
-    size_t start = 0; /* of what needs no escape, so far */
+    const char *space;
 
-    for (size_t i = 0; i < len; i++) {
-        if (is_unreserved(s[i]))
-            continue;
-        strbuf_add(b, s + start, i - start);
-        start = i + 1;
-        if (s[i] == ' ')
-            strbuf_addc(b, '+');
-        else
-            add_escaped(b, s[i]);
+    while ((space = memchr(s, ' ', len)) != NULL) {
+        size_t before = (size_t)(space - s);
+
+        strbuf_add_percent(b, s, before, "");
+        strbuf_addc(b, '+');
+        s += before + 1;
+        len -= before + 1;
     }
-    strbuf_add(b, s + start, len - start);
+    strbuf_add_percent(b, s, len, "");
 }
 
 /* The path as it is sent: as written where that is valid, else decoded and escaped anew. */
@@ -91,10 +75,7 @@ static const char *escape_path(struct arena *arena, const char *s, size_t len)
             c = (char)(hex_digit(s[i + 1]) << 4 | hex_digit(s[i + 2]));
             i += 2;
         }
-        if (is_alnum(c) || in_set(c, "-_.~$&+,/:;=@"))
-            strbuf_addc(&b, c);
-        else
-            strbuf_addf(&b, "%%%02X", (unsigned char)c);
+        strbuf_add_percent(&b, &c, 1, "$&+,/:;=@");
     }
     out = b.failed ? NULL : arena_strdup(arena, strbuf_str(&b));
     strbuf_release(&b);

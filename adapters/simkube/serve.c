@@ -108,17 +108,6 @@ static void keep_time(void *arg)
 /* ---- requests ----------------------------------------------------------------------------------
  */
 
-static void add_escaped(struct strbuf *b, const char *s, bool path)
-{
-    for (; *s; s++) {
-        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-            strchr("-_.~", *s) || (path && strchr("/:", *s)))
-            strbuf_addc(b, *s);
-        else
-            strbuf_addf(b, "%%%02X", (unsigned)(unsigned char)*s);
-    }
-}
-
 /* The server hands out the query piece by piece; these are the pieces the API knows. */
 static void rebuild_target(struct strbuf *b, const struct server_call *call)
 {
@@ -142,16 +131,17 @@ static void rebuild_target(struct strbuf *b, const struct server_call *call)
         "timeoutSeconds",
         "watch",
     };
+    const char *path = call_path(call);
     char sep = '?';
 
-    add_escaped(b, call_path(call), true);
+    strbuf_add_percent(b, path, strlen(path), "/:");
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         const char *value = call_query(call, known[i]);
 
         if (!value)
             continue;
         strbuf_addf(b, "%c%s=", sep, known[i]);
-        add_escaped(b, value, false);
+        strbuf_add_percent(b, value, strlen(value), "");
         sep = '&';
     }
 }

@@ -53,6 +53,22 @@ START_TEST(an_empty_buffer_detaches_as_empty_text)
 }
 END_TEST
 
+START_TEST(what_is_not_unreserved_is_percent_encoded)
+{
+    struct strbuf b = STRBUF_INIT;
+
+    strbuf_add_percent(&b, "azAZ09-._~", 10, "");
+    ck_assert_str_eq(b.data, "azAZ09-._~");
+    strbuf_clear(&b);
+    strbuf_add_percent(&b, "a/b:c \0%\xc3\xa9", 10, "");
+    ck_assert_str_eq(b.data, "a%2Fb%3Ac%20%00%25%C3%A9");
+    strbuf_clear(&b);
+    strbuf_add_percent(&b, "/a b:\0", 6, "/:");
+    ck_assert_str_eq(b.data, "/a%20b:%00");
+    strbuf_release(&b);
+}
+END_TEST
+
 START_TEST(failure_keeps_the_text_and_is_remembered)
 {
     struct strbuf b = STRBUF_INIT;
@@ -99,6 +115,7 @@ int main(void)
     tcase_add_test(tc, text_grows_and_stays_terminated);
     tcase_add_test(tc, a_long_format_is_not_cut);
     tcase_add_test(tc, an_empty_buffer_detaches_as_empty_text);
+    tcase_add_test(tc, what_is_not_unreserved_is_percent_encoded);
     tcase_add_test(tc, failure_keeps_the_text_and_is_remembered);
     tcase_add_loop_test(tc, json_strings_are_escaped_as_go_does, 0,
                         (int)(sizeof strings / sizeof strings[0]));
