@@ -54,6 +54,15 @@ struct loop_client {
     struct loop_client *next;
 };
 
+/* What is asked of a client; without on_data the whole answer is. */
+struct call {
+    struct loop_client *client;
+    const struct http_request *req;
+    http_on_data *on_data;
+    void *ctx;
+    struct http_response *ret;
+};
+
 /* A request of a task that waits for it. */
 struct pending {
     struct transfer transfer;
@@ -327,16 +336,16 @@ static bool deliver(struct pending *p, http_on_data *on_data, void *ctx)
 }
 
 /* 0 when libcurl has finished or on_data has ended the stream (then *ret_ended). */
-static int wait_for_stream(struct pending *p, http_on_data *on_data, void *ctx, bool *ret_ended)
+static int wait_for_stream(struct pending *p, const struct call *call, bool *ret_ended)
 {
-    const struct http_request *req = p->transfer.req;
+    const struct http_request *req = call->req;
     int64_t header_due = req->timeout_ms > 0 ? loop_mono_ms(NULL) + req->timeout_ms : INT64_MAX;
     bool waits_for_header = true;
     int r = 0;
 
     for (;;) {
         int64_t wait = INT64_MAX;
-        if (!deliver(p, on_data, ctx)) {
+        if (!deliver(p, call->on_data, call->ctx)) {
             *ret_ended = true;
             return 0;
         }
@@ -367,49 +376,46 @@ static int wait_for_answer(struct pending *p)
     return 0;
 }
 
-static int transact(struct loop_client *c, struct pending *p, http_on_data *on_data, void *ctx,
-                    struct http_response *ret)
+static int transact(const struct call *call, struct pending *p)
 {
-    const struct http_request *req = p->transfer.req;
-    CURLM *multi = c->loop->sides[on_data ? STREAMS : REQUESTS].multi;
+    CURLM *multi = p->loop->sides[call->on_data ? STREAMS : REQUESTS].multi;
     bool ended = false;
     int r;
 
     if (curl_multi_add_handle(multi, p->transfer.easy) != CURLM_OK)
-        return transfer_fail(req, -ENOMEM, "out of memory", ret);
-    r = on_data ? wait_for_stream(p, on_data, ctx, &ended) : wait_for_answer(p);
+        return transfer_fail(call->req, -ENOMEM, "out of memory", call->ret);
+    r = call->on_data ? wait_for_stream(p, call, &ended) : wait_for_answer(p);
     curl_multi_remove_handle(multi, p->transfer.easy);
     if (r == -ECANCELED)
-        return transfer_fail(req, r, "context canceled", ret);
+        return transfer_fail(call->req, r, "context canceled", call->ret);
     if (r == -ETIMEDOUT)
-        return transfer_fail(req, r, "context deadline exceeded", ret);
-    return transfer_finish(&p->transfer, ended ? CURLE_OK : p->code, ret);
+        return transfer_fail(call->req, r, "context deadline exceeded", call->ret);
+    return transfer_finish(&p->transfer, ended ? CURLE_OK : p->code, call->ret);
 }
 
-static int request_once(struct loop_client *c, struct pending *p, CURL *easy, bool plain,
-                        const struct http_request *req, http_on_data *on_data, void *ctx,
-                        struct http_response *ret, bool *ret_redirected)
+static int request_once(const struct call *call, struct pending *p, CURL *easy, bool plain,
+                        bool *ret_redirected)
 {
     int r;
 
-    *p = (struct pending){
-        .loop = c->loop,
-        .transfer = {
-            .streaming = on_data != NULL, .plain = plain, .on_bytes = stream_bytes, .ctx = p}};
-    r = transfer_begin(&p->transfer, easy, req, c->options, ret);
+    *p = (struct pending){.loop = call->client->loop,
+                          .transfer = {.streaming = call->on_data != NULL,
+                                       .plain = plain,
+                                       .on_bytes = stream_bytes,
+                                       .ctx = p}};
+    r = transfer_begin(&p->transfer, easy, call->req, call->client->options, call->ret);
     if (r == 0)
-        r = transact(c, p, on_data, ctx, ret);
-    *ret_redirected = r == 0 && transfer_was_redirected(&p->transfer, ret);
+        r = transact(call, p);
+    *ret_redirected = r == 0 && transfer_was_redirected(&p->transfer, call->ret);
     curl_easy_reset(easy);
     transfer_end(&p->transfer);
     strbuf_release(&p->chunk);
     return r;
 }
 
-static int client_request(struct loop_client *c, const struct http_request *req,
-                          http_on_data *on_data, void *ctx, struct http_response *ret)
+static int client_request(const struct call *call)
 {
-    struct loop *l = c->loop;
+    struct loop *l = call->client->loop;
     bool redirected = false;
     struct pending *p;
     CURL *easy;
@@ -417,16 +423,16 @@ static int client_request(struct loop_client *c, const struct http_request *req,
 
     assert(task_self(l->tasks) != 0);
     if (task_is_cancelled(l->tasks))
-        return transfer_fail(req, -ECANCELED, "context canceled", ret);
+        return transfer_fail(call->req, -ECANCELED, "context canceled", call->ret);
     p = malloc(sizeof *p);
     easy = take_easy(l);
     if (p && easy)
-        r = request_once(c, p, easy, true, req, on_data, ctx, ret, &redirected);
+        r = request_once(call, p, easy, true, &redirected);
     else
-        r = transfer_fail(req, -ENOMEM, "out of memory", ret);
+        r = transfer_fail(call->req, -ENOMEM, "out of memory", call->ret);
     if (redirected) {
-        http_response_release(ret);
-        r = request_once(c, p, easy, false, req, on_data, ctx, ret, &redirected);
+        http_response_release(call->ret);
+        r = request_once(call, p, easy, false, &redirected);
     }
     if (easy)
         give_easy_back(l, easy);
@@ -436,13 +442,13 @@ static int client_request(struct loop_client *c, const struct http_request *req,
 
 static int client_perform(void *self, const struct http_request *req, struct http_response *ret)
 {
-    return client_request(self, req, NULL, NULL, ret);
+    return client_request(&(struct call){self, req, NULL, NULL, ret});
 }
 
 static int client_stream(void *self, const struct http_request *req, http_on_data *on_data,
                          void *ctx, struct http_response *ret)
 {
-    return client_request(self, req, on_data, ctx, ret);
+    return client_request(&(struct call){self, req, on_data, ctx, ret});
 }
 
 struct http_client *loop_http_new(struct loop *l, const struct http_options *options)
