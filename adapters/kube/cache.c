@@ -19,8 +19,8 @@
 /* Has a text, a squeezed one, or a tree; the tree while it is among the fresh ones. */
 struct item {
     struct kube_entry entry; /* its texts follow in the same block */
-    uint64_t list;           /* the list that had it last */
-    size_t bytes;
+    uint32_t list;           /* the list that had it last */
+    uint32_t bytes;
     char *text;
     struct squeezed squeezed;
     cJSON *tree;
@@ -39,7 +39,7 @@ struct kube_cache {
     size_t tree_count;
     char *model; /* what squeezed texts are told apart from: the first of them */
     size_t model_len;
-    uint64_t list;
+    uint32_t list;
     char *version; /* everything up to it has been seen */
     int64_t heard_ms;
     bool synced, stop, failed;
@@ -96,7 +96,7 @@ static struct item *item_new(const char *ns, const char *name, const char *uid, 
     i->entry.name = place(&at, name);
     i->entry.uid = place(&at, uid);
     i->entry.resource_version = place(&at, version);
-    i->bytes = bytes;
+    i->bytes = (uint32_t)bytes;
     return i;
 }
 
@@ -130,7 +130,7 @@ static void tree_drop(struct kube_cache *c, struct item *i)
 
 static void count_bytes(struct kube_cache *c, struct item *i, size_t bytes)
 {
-    i->bytes += bytes;
+    i->bytes += (uint32_t)bytes;
     c->bytes += bytes;
 }
 
@@ -337,7 +337,8 @@ static int store(struct kube_cache *c, cJSON *object)
     if (found) {
         old = c->items[at];
         c->items[at] = fresh;
-        c->bytes += fresh->bytes - old->bytes;
+        c->bytes += fresh->bytes;
+        c->bytes -= old->bytes;
         item_free(c, old);
     } else if (insert(c, at, fresh) != 0) {
         free(fresh);

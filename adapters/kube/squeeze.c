@@ -46,14 +46,14 @@ bool squeeze(const char *text, size_t len, const char *model, size_t model_len,
     free(out);
     if (fit == NULL)
         return false;
-    *ret = (struct squeezed){fit, z.total_out, len};
+    *ret = (struct squeezed){fit, (uint32_t)z.total_out, (uint32_t)len};
     return true;
 }
 
 char *unsqueeze(const struct squeezed *s, const char *model, size_t model_len)
 {
     z_stream z = {0};
-    char *text = malloc(s->text_len + 1);
+    char *text = malloc((size_t)s->text_len + 1);
     bool good;
 
     if (text == NULL || inflateInit2(&z, WINDOW_BITS) != Z_OK) {

@@ -7,13 +7,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Of a model no more than this counts. */
 #define SQUEEZE_MODEL_MAX 8192u
 
 struct squeezed {
     void *bytes; /* malloc'd */
-    size_t size, text_len;
+    uint32_t size, text_len;
 };
 
 /* False when memory is out, or it would not become smaller. */

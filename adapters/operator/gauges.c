@@ -1,4 +1,5 @@
 /* The series that /metrics shows: gauges, counters and histograms by family and labels. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,16 +10,19 @@ static const double bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10
 #define BOUND_COUNT (sizeof(bounds) / sizeof(bounds[0]))
 _Static_assert(BOUND_COUNT == HISTOGRAM_BOUNDS, "see internal.h");
 
-struct series {
-    char *family, *labels; /* `name="x",namespace="y"` */
-    uint64_t hash;         /* of both */
-    double value;          /* of a histogram: the sum */
-    uint64_t *buckets;     /* of a histogram: BOUND_COUNT + 1, not cumulative */
+struct family {
+    const char *name, *type, *help;
 };
 
-static const struct family {
-    const char *name, *type, *help;
-} families[] = {
+struct series {
+    const struct family *family;
+    uint64_t hash;     /* of family and labels */
+    double value;      /* of a histogram: the sum */
+    uint32_t *buckets; /* of a histogram: BOUND_COUNT + 1, not cumulative */
+    char labels[];     /* `name="x",namespace="y"` */
+};
+
+static const struct family families[] = {
     {"flagger_canary_total", "gauge", "Canaries known, by namespace"},
     {"flagger_canary_status", "gauge",
      "Last result of a canary: 0 running, 1 successful, 2 failed"},
@@ -28,6 +32,16 @@ static const struct family {
     {"flagger_canary_successes_total", "counter", "Finished promotions"},
     {"flagger_canary_failures_total", "counter", "Failed rollouts"},
 };
+
+static const struct family *family_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        if (strcmp(families[i].name, name) == 0)
+            return &families[i];
+    }
+    assert(!"a family of this file");
+    return NULL;
+}
 
 static void add_label_value(struct strbuf *b, const char *s)
 {
@@ -55,8 +69,8 @@ static void labels_text(struct strbuf *b, const struct label *labels, size_t cou
 /* ---- the index: where a series is found by its hash; slots hold its number from 1, 0 = empty ----
  */
 
-static struct series *index_find(const struct registry *r, uint64_t hash, const char *family,
-                                 const char *labels)
+static struct series *index_find(const struct registry *r, uint64_t hash,
+                                 const struct family *family, const char *labels)
 {
     if (r->slot_count == 0)
         return NULL;
@@ -64,7 +78,7 @@ static struct series *index_find(const struct registry *r, uint64_t hash, const 
          at = (at + 1) & (r->slot_count - 1)) {
         struct series *s = r->items[r->slots[at] - 1];
 
-        if (s->hash == hash && strcmp(s->labels, labels) == 0 && strcmp(s->family, family) == 0)
+        if (s->hash == hash && s->family == family && strcmp(s->labels, labels) == 0)
             return s;
     }
     return NULL;
@@ -109,22 +123,32 @@ static bool reserve(struct registry *r)
     return true;
 }
 
-static struct series *series_of(struct registry *r, const char *family, const struct label *labels,
+static struct series *series_new(const struct family *family, uint64_t hash,
+                                 const struct strbuf *labels)
+{
+    struct series *s = malloc(sizeof(*s) + labels->len + 1);
+
+    if (s == NULL)
+        return NULL;
+    *s = (struct series){.family = family, .hash = hash};
+    memcpy(s->labels, strbuf_str(labels), labels->len + 1);
+    return s;
+}
+
+static struct series *series_of(struct registry *r, const char *name, const struct label *labels,
                                 size_t count)
 {
+    const struct family *family = family_of(name);
     struct strbuf text = STRBUF_INIT;
     struct series *s;
     uint64_t hash;
 
     labels_text(&text, labels, count);
-    hash = text_revision(family) ^ text_revision(strbuf_str(&text)) << 1;
+    hash = text_revision(name) ^ text_revision(strbuf_str(&text)) << 1;
     s = index_find(r, hash, family, strbuf_str(&text));
-    if (s == NULL && reserve(r)) {
-        s = calloc(1, sizeof(*s));
+    if (s == NULL && !text.failed && reserve(r)) {
+        s = series_new(family, hash, &text);
         if (s != NULL) {
-            s->family = strdup(family);
-            s->labels = strdup(strbuf_str(&text));
-            s->hash = hash;
             r->items[r->count++] = s;
             index_put(r, r->count);
         }
@@ -135,8 +159,6 @@ static struct series *series_of(struct registry *r, const char *family, const st
 
 static void series_free(struct series *s)
 {
-    free(s->family);
-    free(s->labels);
     free(s->buckets);
     free(s);
 }
@@ -200,7 +222,8 @@ void registry_forget(struct registry *r, const char *family, const struct label 
     for (size_t i = 0; i < r->count; i++) {
         struct series *s = r->items[i];
 
-        if (strcmp(s->family, family) == 0 && strncmp(s->labels, strbuf_str(&text), text.len) == 0)
+        if (strcmp(s->family->name, family) == 0 &&
+            strncmp(s->labels, strbuf_str(&text), text.len) == 0)
             series_free(s);
         else
             r->items[kept++] = s;
@@ -252,16 +275,17 @@ static void write_histogram(const struct series *s, struct strbuf *out)
 
     for (size_t i = 0; i <= BOUND_COUNT; i++) {
         total += s->buckets ? s->buckets[i] : 0;
-        strbuf_addf(out, "%s_bucket{%s,le=\"", s->family, s->labels);
+        strbuf_addf(out, "%s_bucket{%s,le=\"", s->family->name, s->labels);
         if (i < BOUND_COUNT)
             add_number(out, bounds[i]);
         else
             strbuf_adds(out, "+Inf");
         strbuf_addf(out, "\"} %llu\n", (unsigned long long)total);
     }
-    strbuf_addf(out, "%s_sum{%s} ", s->family, s->labels);
+    strbuf_addf(out, "%s_sum{%s} ", s->family->name, s->labels);
     add_number(out, s->value);
-    strbuf_addf(out, "\n%s_count{%s} %llu\n", s->family, s->labels, (unsigned long long)total);
+    strbuf_addf(out, "\n%s_count{%s} %llu\n", s->family->name, s->labels,
+                (unsigned long long)total);
 }
 
 static void write_family(const struct registry *r, const struct family *f, struct strbuf *out)
@@ -271,7 +295,7 @@ static void write_family(const struct registry *r, const struct family *f, struc
     for (size_t i = 0; i < r->count; i++) {
         const struct series *s = r->items[i];
 
-        if (strcmp(s->family, f->name) != 0)
+        if (s->family != f)
             continue;
         if (!headed)
             strbuf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
@@ -279,7 +303,7 @@ static void write_family(const struct registry *r, const struct family *f, struc
         if (strcmp(f->type, "histogram") == 0) {
             write_histogram(s, out);
         } else {
-            strbuf_addf(out, "%s{%s} ", s->family, s->labels);
+            strbuf_addf(out, "%s{%s} ", s->family->name, s->labels);
             add_number(out, s->value);
             strbuf_addc(out, '\n');
         }
