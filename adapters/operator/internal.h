@@ -70,25 +70,27 @@ struct job_spec {
 struct job {
     struct operator* op;
     char *ns, *name;
-    struct rollout rollout;
+    struct rollout *rollout; /* NULL at rest: then this was all of it that counts: */
+    struct status kept;
+    uint32_t kept_memory;
+    bool running;          /* a task is at work on it ... */
+    uint64_t task;         /* ... and this is it */
     struct job_spec *spec; /* NULL at rest */
     int64_t interval_ms;
     int64_t next_ms;     /* of the next tick, by mono_ms; INT64_MAX = none */
     int64_t finalize_ms; /* of the next try to finalize; INT64_MAX = none */
-    bool running;        /* a task is at work on it ... */
-    uint64_t task;       /* ... and this is it */
     bool needs_sync;     /* the spec changed: check it, start its status, see to its finalizer */
     bool accepted;       /* the check found nothing against it */
     bool gone;           /* deleted */
     bool loaded;         /* the rollout holds its status */
-    bool looked;        /* this process has read it from the API server, not from its watch alone */
+    bool looked; /* this process has read it from the API server, not from its watch alone */
+    bool has_command;
+    bool redo;          /* a process died before it had told of the end of a rollout: tell again */
     bool quiet;         /* the last tick changed nothing and said nothing ... */
     struct read *reads; /* ... and this is all that it read */
     size_t read_count;
-    bool has_command;
-    bool redo;          /* a process died before it had told of the end of a rollout: tell again */
-    int64_t generation; /* of the spec seen last, ... */
-    revision_t uid;     /* ... whose Canary it was, ... */
+    int64_t generation;       /* of the spec seen last, ... */
+    revision_t uid;           /* ... whose Canary it was, ... */
     revision_t spec_revision; /* ... and what it says */
     uint64_t flight_key;      /* of the spec as the flight recorder knows it ... */
     char flight_hash[20];     /* ... and its hash there; "" = never recorded */
@@ -184,6 +186,7 @@ struct operator
     struct feed *feeds;
     struct feed *canaries, *templates, *providers;
     struct jobs jobs;
+    size_t spec_count; /* that jobs hold decoded */
     uint32_t *changes; /* CHANGE_PLACES of them */
     struct config_memo *memos;
     size_t memo_count, memo_cap;

@@ -227,6 +227,7 @@ static void job_free(struct job *j)
     free(j->name);
     free(j->service_name);
     free(j->reads);
+    free(j->rollout);
     job_forget_spec(j);
     free(j);
 }
@@ -243,7 +244,6 @@ struct job *jobs_add(struct jobs *t, struct operator* op, const char *ns, const 
     j->name = strdup(name);
     j->next_ms = j->finalize_ms = INT64_MAX;
     j->seq = t->next_seq++;
-    rollout_init(&j->rollout);
     if (j->ns == NULL || j->name == NULL) {
         job_free(j);
         return NULL;

@@ -157,7 +157,7 @@ static void choose_range(const struct tick *t, const struct measure *m, struct m
 
     window = window > 0 ? window : METRIC_WINDOW_DEFAULT_MS;
     if (m->index < JUDGED_METRICS_MAX)
-        back = t->job->rollout.judges[m->index].looks * t->spec->analysis.interval_ms / window;
+        back = t->job->rollout->judges[m->index].looks * t->spec->analysis.interval_ms / window;
     back = back < SAMPLES_MAX ? back : SAMPLES_MAX - 1;
     ret->end_ms = clock->wall_ms(clock->self);
     ret->start_ms = ret->end_ms - back * window;

@@ -67,6 +67,7 @@ struct operator_options {
      */
     void (*give_memory_back)(void);
     size_t ticks_max; /* at one time; 64 */
+    size_t specs_max; /* kept decoded from tick to tick, more of them are decoded anew; 1024 */
     int64_t slack_ms; /* ticks may be so early, so that one wake-up does for several; 0 */
     bool leader_election;
     const char *lease_ns, *identity;

@@ -123,13 +123,13 @@ void record_begin(struct tick *t, enum tick_kind kind, ms_t now_ms)
         .ns = t->job->ns,
         .name = t->job->name,
         .kind = kind == TICK_FINALIZE ? "finalize" : "analysis",
-        .phase = phase_name((enum phase)t->job->rollout.stored.phase),
+        .phase = phase_name((enum phase)t->job->rollout->stored.phase),
         .at_ms = now_ms,
     };
 
     if (f == NULL)
         return;
-    code_rollout(&before, &t->job->rollout);
+    code_rollout(&before, t->job->rollout);
     head.before = strbuf_str(&before);
     head.spec_hash = spec_hash(t, &text);
     if (!flight_knows_spec(f, head.spec_hash)) {
@@ -175,7 +175,7 @@ void record_end(struct tick *t, bool whole)
     if (t->op->o.flight == NULL)
         return;
     if (whole)
-        code_rollout(&after, &t->job->rollout);
+        code_rollout(&after, t->job->rollout);
     flight_end(t->op->o.flight, t->flight, whole ? strbuf_str(&after) : NULL);
     t->flight = NULL;
     strbuf_release(&after);

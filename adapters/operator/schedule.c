@@ -671,6 +671,10 @@ void operator_write_metrics(const struct operator* o, struct strbuf *out)
                 o->o.version, o->o.mesh_provider);
     write_totals(o, out);
     registry_write(&o->registry, out);
+    strbuf_addf(out,
+                "# HELP coalmine_specs Specs held decoded, of canaries under way\n"
+                "# TYPE coalmine_specs gauge\ncoalmine_specs %llu\n",
+                (unsigned long long)o->spec_count);
     strbuf_adds(out, "# HELP coalmine_asks_total What the engine asked for\n"
                      "# TYPE coalmine_asks_total counter\n");
     for (unsigned k = ASK_LOAD; k < ASK_KIND_COUNT; k++) {

@@ -109,8 +109,8 @@ static cJSON *judges_json(const struct tick *t)
     const struct analysis_spec *a = &t->spec->analysis;
     cJSON *judges = NULL;
 
-    for (uint32_t i = 0; i < a->metric_count && i < JUDGED_METRICS_MAX; i++) {
-        struct judge_state j = t->job->rollout.judges[i];
+    for (uint32_t i = 0; t->job->rollout && i < a->metric_count && i < JUDGED_METRICS_MAX; i++) {
+        struct judge_state j = t->job->rollout->judges[i];
         uint64_t *numbers[JUDGE_NUMBERS], evidence;
         struct strbuf text = STRBUF_INIT;
 
@@ -419,7 +419,7 @@ static cJSON *redo_json(const struct tick *t, const struct save *save)
     const cJSON *s = json_get(newest(t), "status");
     char *configs = json_print(json_get(s, "trackedConfigs"));
     uint32_t memory =
-        memory_read(newest(t)) | (t->job->rollout.memory & (uint32_t)MEMORY_ROLLING_BACK);
+        memory_read(newest(t)) | (t->job->rollout->memory & (uint32_t)MEMORY_ROLLING_BACK);
     cJSON *redo = build_object("to", build_str(phase_name((enum phase)save->phase)), "memory",
                                build_int(memory), NULL),
           *state;
@@ -472,7 +472,7 @@ bool redo_undo(cJSON **canary, uint32_t *ret_memory)
 void redo_done(struct tick *t)
 {
     struct kube_error error = {0};
-    uint32_t memory = t->job->rollout.memory;
+    uint32_t memory = t->job->rollout->memory;
 
     for (int attempt = 0; attempt < 4; attempt++) {
         cJSON *value = state_json(t, memory);

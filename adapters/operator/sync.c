@@ -16,6 +16,16 @@ void job_forget_spec(struct job *j)
     json_free(j->spec->for_routers);
     arena_free(j->spec->arena);
     j->spec = NULL;
+    j->op->spec_count--;
+}
+
+/* Where very many are under way, as after an installation, not every spec is kept for the next
+ * tick.
+ */
+static void spec_leave(struct job *j)
+{
+    if (j->op->spec_count > j->op->o.specs_max)
+        job_forget_spec(j);
 }
 
 static struct job_spec *spec_new(void)
@@ -83,6 +93,7 @@ static bool decode(struct tick *t)
         s = j->spec = spec_new();
         if (s == NULL)
             return false;
+        j->op->spec_count++;
         s->generation = generation;
         s->uid = uid;
         s->judges = judges;
@@ -308,6 +319,7 @@ void job_sync(struct job *j)
         plan_ticks(j, t.spec->analysis.interval_ms);
         op_log(j->op, LEVEL_INFO, HERE, NULL, "Synced %s/%s", j->ns, j->name);
     }
+    spec_leave(j);
     tick_close(&t);
 }
 
@@ -334,7 +346,7 @@ static const char *take_command(struct tick *t)
         strbuf_addf(&message, "%s asked for by %s%s%s", names[kind],
                     *json_text(command, "who") ? json_text(command, "who") : "somebody",
                     *why ? ": " : "", why);
-        rollout_command(&t->job->rollout, (enum command)kind);
+        rollout_command(t->job->rollout, (enum command)kind);
     } else {
         strbuf_addf(&message, "unknown command in annotation %s", COMMAND_ANNOTATION);
     }
@@ -352,7 +364,7 @@ static void repeat_answer(struct tick *t, const struct answer *answer, struct st
 
     if (again == NULL)
         return;
-    engine_answer(&t->job->rollout, t->spec, answer, again);
+    engine_answer(t->job->rollout, t->spec, answer, again);
     if (again->ask.kind != ASK_NONE)
         *step = *again;
 }
@@ -361,7 +373,7 @@ static void run_steps(struct tick *t, enum tick_kind kind)
 {
     const struct clock *clock = t->op->o.clock;
     struct step *step = arena_alloc(t->arena, sizeof(*step));
-    struct rollout *r = &t->job->rollout;
+    struct rollout *r = t->job->rollout;
     ms_t now_ms = clock->wall_ms(clock->self);
 
     if (step == NULL)
@@ -399,6 +411,40 @@ static bool is_under_way(const struct status *s)
     return s->phase >= PHASE_WAITING && s->phase <= PHASE_FINALISING;
 }
 
+/* For a tick. False when memory is out. */
+static bool rollout_open(struct job *j)
+{
+    if (j->rollout != NULL)
+        return true;
+    j->rollout = malloc(sizeof(*j->rollout));
+    if (j->rollout == NULL)
+        return false;
+    rollout_init(j->rollout);
+    if (j->loaded)
+        rollout_load(j->rollout, &j->kept, j->kept_memory);
+    return true;
+}
+
+static bool any_judge_looked(const struct rollout *r)
+{
+    for (size_t i = 0; i < JUDGED_METRICS_MAX; i++) {
+        if (r->judges[i].looks > 0)
+            return true;
+    }
+    return false;
+}
+
+/* At rest the next tick needs no more of it than a new process would. */
+static void rollout_close(struct job *j)
+{
+    if (any_judge_looked(j->rollout))
+        return;
+    j->kept = j->rollout->stored;
+    j->kept_memory = j->rollout->memory;
+    free(j->rollout);
+    j->rollout = NULL;
+}
+
 /* Keep what the tick read, and nothing else. */
 static void settle(struct job *j, const struct tick *t)
 {
@@ -413,6 +459,7 @@ static void settle(struct job *j, const struct tick *t)
         memcpy(reads, t->reads, t->read_count * sizeof(*reads));
     j->reads = reads;
     j->read_count = t->read_count;
+    rollout_close(j);
 }
 
 void job_tick(struct job *j, enum tick_kind kind)
@@ -428,7 +475,7 @@ void job_tick(struct job *j, enum tick_kind kind)
         tick_close(&t);
         return;
     }
-    if (look_once(&t) != 0) {
+    if (!rollout_open(j) || look_once(&t) != 0) {
         op_log(j->op, LEVEL_FAULT, HERE, NULL, "Canary %s.%s could not be read", j->name, j->ns);
         j->quiet = false;
         tick_close(&t);
@@ -440,9 +487,9 @@ void job_tick(struct job *j, enum tick_kind kind)
         if (!cluster_has(j->op->o.cluster, CLUSTER_TELL_THE_END) && redo_undo(&t.canary, &memory))
             j->redo = true;
         status_read(t.canary, &t.status);
-        rollout_load(&j->rollout, &t.status, memory);
+        rollout_load(j->rollout, &t.status, memory);
         if (!cluster_has(j->op->o.cluster, CLUSTER_STATE_ANNOTATION))
-            judges_recall(&t, &j->rollout);
+            judges_recall(&t, j->rollout);
         j->loaded = true;
         t.first = is_under_way(&t.status);
     }
@@ -463,9 +510,11 @@ void job_tick(struct job *j, enum tick_kind kind)
         j->has_command = job_command_done(&t, command);
     }
     j->quiet = kind == TICK_ANALYSIS && !command && !t.wrote && !t.spoke && !t.failed &&
-               !t.reads_lost && is_at_rest(&j->rollout.stored);
+               !t.reads_lost && is_at_rest(&j->rollout->stored);
     if (j->quiet)
         settle(j, &t);
+    else
+        spec_leave(j);
     j->op->ticks++;
     j->op->tick_seconds.count++;
     j->op->tick_seconds.sum += (double)(clock->mono_ms(clock->self) - t.began_ms) / 1000;

@@ -122,6 +122,7 @@ static void run_process(struct slot *s)
                                        .deviations = PROFILE_DEFAULT,
                                        .metrics_server = "http://prometheus",
                                        .ticks_max = 4,
+                                       .specs_max = 2,
                                        .leader_election = l->plan->operators > 1,
                                        .lease_ns = SWARM_NS,
                                        .identity = s->user,
