@@ -374,7 +374,8 @@ UNIT_TESTS += \
 	tests/unit/test_cluster_deviations.c \
 	tests/unit/test_flight.c \
 	tests/unit/test_poison.c \
-	tests/unit/test_operator.c
+	tests/unit/test_operator.c \
+	tests/unit/test_operator_pace.c
 
 # ---- the swarm: lives of the operator in the simulated cluster ---------------------------------------------
 SWARM_SRCS := \

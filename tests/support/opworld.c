@@ -522,3 +522,89 @@ const char *opworld_status(struct opworld *w, const char *name, const char *memb
 
     return json_str_or(json_get(canary, "status"), member, "");
 }
+
+void opworld_run_for(struct opworld *w, int64_t ms)
+{
+    opworld_run(w, w->now_ms + ms);
+}
+
+bool opworld_said(const struct opworld *w, const char *text)
+{
+    return strstr(strbuf_str(&w->log), text) != NULL;
+}
+
+bool opworld_has(const struct opworld *w, const char *group, const char *resource, const char *name)
+{
+    return simkube_get(w->k, group, resource, "test", name) != NULL;
+}
+
+const char opworld_podinfo[] = "apiVersion: apps/v1\n"
+                               "kind: Deployment\n"
+                               "metadata: {name: podinfo, namespace: test}\n"
+                               "spec:\n"
+                               "  replicas: 2\n"
+                               "  selector: {matchLabels: {app: podinfo}}\n"
+                               "  template:\n"
+                               "    metadata: {labels: {app: podinfo}}\n"
+                               "    spec: {containers: [{name: podinfo, image: \"podinfo:1\"}]}\n";
+
+static const char podinfo_with_settings[] = "apiVersion: apps/v1\n"
+                                            "kind: Deployment\n"
+                                            "metadata: {name: podinfo, namespace: test}\n"
+                                            "spec:\n"
+                                            "  replicas: 2\n"
+                                            "  selector: {matchLabels: {app: podinfo}}\n"
+                                            "  template:\n"
+                                            "    metadata: {labels: {app: podinfo}}\n"
+                                            "    spec:\n"
+                                            "      containers:\n"
+                                            "      - name: podinfo\n"
+                                            "        image: podinfo:1\n"
+                                            "        envFrom: [{configMapRef: {name: settings}}]\n"
+                                            "---\n"
+                                            "apiVersion: v1\n"
+                                            "kind: ConfigMap\n"
+                                            "metadata: {name: settings, namespace: test}\n"
+                                            "data: {color: red}\n";
+
+void opworld_install(struct opworld *w, const char *provider, const char *strategy)
+{
+    char text[2000];
+
+    opworld_apply(w, podinfo_with_settings);
+    snprintf(text, sizeof(text),
+             "apiVersion: flagger.app/v1beta1\n"
+             "kind: Canary\n"
+             "metadata: {name: podinfo, namespace: test}\n"
+             "spec:\n"
+             "  provider: %s\n"
+             "  targetRef: {apiVersion: apps/v1, kind: Deployment, name: podinfo}\n"
+             "  service: {port: 80}\n"
+             "  analysis:\n"
+             "    interval: 10s\n"
+             "    threshold: 2\n"
+             "%s"
+             "    metrics: [{name: request-success-rate, thresholdRange: {min: 99}, "
+             "interval: 1m}]\n"
+             "    webhooks: [{name: gate, type: confirm-rollout, url: "
+             "\"http://hook/\"}]\n",
+             provider, strategy);
+    opworld_apply(w, text);
+}
+
+void opworld_set_image(struct opworld *w, const char *deployment, const char *image)
+{
+    const cJSON *d = simkube_get(w->k, "apps", "deployments", "test", deployment);
+    cJSON *containers = json_copy(json_at(d, "spec", "template", "spec", "containers", NULL));
+    struct strbuf path = STRBUF_INIT, patch = STRBUF_INIT;
+
+    json_set_str(containers->child, "image", image);
+    strbuf_addf(&path, "/apis/apps/v1/namespaces/test/deployments/%s", deployment);
+    strbuf_adds(&patch, "{\"spec\":{\"template\":{\"spec\":{\"containers\":");
+    json_add_to(&patch, containers);
+    strbuf_adds(&patch, "}}}}");
+    opworld_patch(w, strbuf_str(&path), strbuf_str(&patch));
+    strbuf_release(&path);
+    strbuf_release(&patch);
+    json_free(containers);
+}

@@ -82,9 +82,28 @@ void opworld_set_status(struct opworld *w, const char *member, const char *value
  * or until it is killed at w->kill_at. Returns true when it was killed.
  */
 bool opworld_run(struct opworld *w, int64_t until_ms);
+/* The same, for so long. */
+void opworld_run_for(struct opworld *w, int64_t ms);
+/* Does the log of the operators so far hold this text? */
+bool opworld_said(const struct opworld *w, const char *text);
 /* Does the message of any Event hold this text? */
 bool opworld_events_hold(struct opworld *w, const char *text);
+/* Is there such an object in namespace test? */
+bool opworld_has(const struct opworld *w, const char *group, const char *resource,
+                 const char *name);
 /* A member of a Canary's status as text; "" when absent. Borrowed until the next call. */
 const char *opworld_status(struct opworld *w, const char *name, const char *member);
+
+/* Deployment podinfo with one container of the image podinfo:1. */
+extern const char opworld_podinfo[];
+/*
+ * Deployment podinfo, which reads the ConfigMap settings, and a Canary of it with one metric, a
+ * gate and an interval of 10 s; `strategy` is more of its analysis.
+ */
+void opworld_install(struct opworld *w, const char *provider, const char *strategy);
+#define OPWORLD_STEPS "    maxWeight: 40\n    stepWeight: 20\n"
+#define OPWORLD_BLUE_GREEN "    iterations: 3\n"
+/* A release: another image in the first container of a Deployment. */
+void opworld_set_image(struct opworld *w, const char *deployment, const char *image);
 
 #endif

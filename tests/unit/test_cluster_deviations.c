@@ -251,17 +251,6 @@ static void choose(int flagger, enum cluster_quirk quirk)
     w.options.cluster = flagger ? (cluster_quirks)1 << quirk : 0;
 }
 
-#define TARGET_OBJECTS                                                                             \
-    "apiVersion: apps/v1\n"                                                                        \
-    "kind: Deployment\n"                                                                           \
-    "metadata: {name: podinfo, namespace: test}\n"                                                 \
-    "spec:\n"                                                                                      \
-    "  replicas: 2\n"                                                                              \
-    "  selector: {matchLabels: {app: podinfo}}\n"                                                  \
-    "  template:\n"                                                                                \
-    "    metadata: {labels: {app: podinfo}}\n"                                                     \
-    "    spec: {containers: [{name: podinfo, image: \"podinfo:1\"}]}\n"                            \
-    "---\n"
 #define CANARY_OBJECT                                                                              \
     "apiVersion: flagger.app/v1beta1\n"                                                            \
     "kind: Canary\n"                                                                               \
@@ -279,30 +268,14 @@ static void install(const char *more)
 {
     char text[3000];
 
-    snprintf(text, sizeof(text), TARGET_OBJECTS CANARY_OBJECT "%s", more);
+    opworld_apply(&w, opworld_podinfo);
+    snprintf(text, sizeof(text), CANARY_OBJECT "%s", more);
     opworld_apply(&w, text);
-}
-
-static void release(void)
-{
-    opworld_patch(&w, "/apis/apps/v1/namespaces/test/deployments/podinfo",
-                  "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"podinfo\","
-                  "\"image\":\"podinfo:2\"}]}}}}");
 }
 
 static void patch_canary(const char *json)
 {
     opworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", json);
-}
-
-static void run_for(int64_t ms)
-{
-    opworld_run(&w, w.now_ms + ms);
-}
-
-static bool said(const char *text)
-{
-    return strstr(strbuf_str(&w.log), text) != NULL;
 }
 
 START_TEST(refusal_event)
@@ -311,8 +284,8 @@ START_TEST(refusal_event)
 
     choose(_i, CLUSTER_REFUSAL_EVENT);
     install("    metrics: [{name: m, templateRef: {name: m, namespace: other}}]\n");
-    run_for(5000);
-    ck_assert(said(refused));
+    opworld_run_for(&w, 5000);
+    ck_assert(opworld_said(&w, refused));
     ck_assert_int_eq(opworld_events_hold(&w, refused), _i == 0);
 }
 END_TEST
@@ -321,10 +294,10 @@ START_TEST(first_tick_at_once)
 {
     choose(_i, CLUSTER_FIRST_TICK_AT_ONCE);
     install("");
-    run_for(5000);
-    ck_assert_int_eq(said("podinfo-primary.test not ready"), _i == 0);
-    run_for(12000);
-    ck_assert(said("podinfo-primary.test not ready"));
+    opworld_run_for(&w, 5000);
+    ck_assert_int_eq(opworld_said(&w, "podinfo-primary.test not ready"), _i == 0);
+    opworld_run_for(&w, 12000);
+    ck_assert(opworld_said(&w, "podinfo-primary.test not ready"));
 }
 END_TEST
 
@@ -339,14 +312,14 @@ START_TEST(state_annotation)
 {
     choose(_i, CLUSTER_STATE_ANNOTATION);
     install("");
-    run_for(30000);
-    release();
-    run_for(15000);
+    opworld_run_for(&w, 30000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_run_for(&w, 15000);
     patch_canary("{\"metadata\":{\"annotations\":{\"coalmine.dev/command\":\"{\\\"command\\\":"
                  "\\\"pause\\\"}\"}}}");
-    run_for(15000);
+    opworld_run_for(&w, 15000);
     ck_assert_int_eq(has_state(), _i == 0);
-    run_for(200000); /* another process: does it know that the rollout is paused? */
+    opworld_run_for(&w, 200000); /* another process: does it know that the rollout is paused? */
     ck_assert_str_eq(opworld_status(&w, "podinfo", "phase"), _i == 0 ? "Progressing" : "Succeeded");
 }
 END_TEST
@@ -360,17 +333,17 @@ START_TEST(tell_the_end)
         opworld_init(&w, n);
         choose(_i, CLUSTER_TELL_THE_END);
         install("");
-        run_for(30000);
-        release();
+        opworld_run_for(&w, 30000);
+        opworld_set_image(&w, "podinfo", "podinfo:2");
         w.requests = 0;
         w.kill_at = n;
         w.kill_after = true;
         if (opworld_run(&w, w.now_ms + 200000)) {
             w.kill_at = 0;
-            run_for(200000);
+            opworld_run_for(&w, 200000);
         }
         ck_assert_str_eq(opworld_status(&w, "podinfo", "phase"), "Succeeded");
-        silent += !said("Promotion completed!");
+        silent += !opworld_said(&w, "Promotion completed!");
     }
     ck_assert_int_eq(silent > 0, _i == 1);
 }
@@ -380,11 +353,11 @@ START_TEST(adopt_at_rest)
 {
     choose(_i, CLUSTER_ADOPT_AT_REST);
     install("");
-    run_for(30000);
+    opworld_run_for(&w, 30000);
     opworld_set_status(&w, "lastAppliedSpec", "6b8c9d4f57");
     opworld_set_status(&w, "lastPromotedSpec", "6b8c9d4f57");
-    run_for(25000);
-    ck_assert_int_eq(said("New revision detected!"), _i == 1);
+    opworld_run_for(&w, 25000);
+    ck_assert_int_eq(opworld_said(&w, "New revision detected!"), _i == 1);
     ck_assert_int_eq(strncmp(opworld_status(&w, "podinfo", "lastPromotedSpec"), "cm", 2) == 0,
                      _i == 0);
 }
@@ -394,8 +367,8 @@ START_TEST(own_namespace)
 {
     choose(_i, CLUSTER_OWN_NAMESPACE);
     install("    metrics: [{name: m, templateRef: {name: m, namespace: other}}]\n");
-    run_for(5000);
-    ck_assert_int_eq(said("cross-namespace references are blocked"), _i == 0);
+    opworld_run_for(&w, 5000);
+    ck_assert_int_eq(opworld_said(&w, "cross-namespace references are blocked"), _i == 0);
 }
 END_TEST
 
@@ -433,10 +406,10 @@ START_TEST(service_queries)
                   "    maxWeight: 50\n"
                   "    metrics: [{name: request-success-rate, thresholdRange: {min: 99}, "
                   "interval: 1m}]\n");
-    run_for(30000);
+    opworld_run_for(&w, 30000);
     opworld_patch(&w, "/api/v1/namespaces/test/services/backend",
                   "{\"spec\":{\"selector\":{\"app\":\"b\"}}}");
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     ck_assert_int_eq(strstr(strbuf_str(&w.queries), "istio_requests_total") != NULL, _i == 1);
     ck_assert_int_eq(strstr(strbuf_str(&w.queries), "response_total") != NULL, _i == 0);
 }
@@ -448,12 +421,12 @@ START_TEST(refuse_bad_query)
     install(
         "    metrics: [{name: m, query: \"{{ nonsense }}\", thresholdRange: {max: 1}, interval: "
         "1m}]\n");
-    run_for(30000);
-    release();
+    opworld_run_for(&w, 30000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
     w.metric = 0;
-    run_for(100000);
+    opworld_run_for(&w, 100000);
     ck_assert_str_eq(opworld_status(&w, "podinfo", "phase"), _i == 0 ? "Failed" : "Succeeded");
-    ck_assert_int_eq(said("nonsense"), _i == 0);
+    ck_assert_int_eq(opworld_said(&w, "nonsense"), _i == 0);
 }
 END_TEST
 
@@ -465,9 +438,9 @@ START_TEST(hide_chat_url)
                       "metadata: {name: chat, namespace: test}\n"
                       "spec: {type: slack, channel: c, address: \"http://chat/hook/s3cr3t\"}\n");
     install("    alerts: [{name: a, severity: info, providerRef: {name: chat}}]\n");
-    run_for(30000);
-    ck_assert(said("alert provider chat.test send error"));
-    ck_assert_int_eq(said("s3cr3t"), _i == 1);
+    opworld_run_for(&w, 30000);
+    ck_assert(opworld_said(&w, "alert provider chat.test send error"));
+    ck_assert_int_eq(opworld_said(&w, "s3cr3t"), _i == 1);
 }
 END_TEST
 
@@ -477,10 +450,10 @@ START_TEST(forget_series)
 
     choose(_i, CLUSTER_FORGET_SERIES);
     install("");
-    run_for(30000);
+    opworld_run_for(&w, 30000);
     ck_assert_ptr_nonnull(strstr(strbuf_str(&w.metrics), series));
     opworld_delete_later(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", 20000);
-    run_for(30000);
+    opworld_run_for(&w, 30000);
     ck_assert_int_eq(strstr(strbuf_str(&w.metrics), series) != NULL, _i == 1);
 }
 END_TEST
@@ -490,11 +463,11 @@ START_TEST(made_of)
     choose(_i, CLUSTER_MADE_OF);
     install("");
     while (simkube_get(w.k, "apps", "deployments", "test", "podinfo-primary") == NULL)
-        run_for(500);
-    release();
-    run_for(200000);
+        opworld_run_for(&w, 500);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_run_for(&w, 200000);
     ck_assert_str_eq(opworld_status(&w, "podinfo", "phase"), _i == 0 ? "Succeeded" : "Initialized");
-    ck_assert_int_eq(said("New revision detected!"), _i == 0);
+    ck_assert_int_eq(opworld_said(&w, "New revision detected!"), _i == 0);
 }
 END_TEST
 
@@ -512,13 +485,13 @@ START_TEST(promote_checked)
 {
     choose(_i, CLUSTER_PROMOTE_CHECKED);
     install("    webhooks: [{name: gate, type: rollout, url: \"http://hook/\"}]\n");
-    run_for(30000);
-    release();
+    opworld_run_for(&w, 30000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
     w.on_hook = release_again;
-    run_for(200000);
+    opworld_run_for(&w, 200000);
     ck_assert_str_eq(opworld_status(&w, "podinfo", "phase"), "Succeeded");
-    ck_assert_int_eq(said("podinfo.test has changed since it was analysed"), _i == 0);
-    ck_assert_int_eq(said("Restarting analysis for podinfo.test"), _i == 0);
+    ck_assert_int_eq(opworld_said(&w, "podinfo.test has changed since it was analysed"), _i == 0);
+    ck_assert_int_eq(opworld_said(&w, "Restarting analysis for podinfo.test"), _i == 0);
 }
 END_TEST
 

@@ -78,17 +78,6 @@ static void stop_recording(void)
     flight = w.options.flight = NULL;
 }
 
-#define TARGET                                                                                     \
-    "apiVersion: apps/v1\n"                                                                        \
-    "kind: Deployment\n"                                                                           \
-    "metadata: {name: podinfo, namespace: test}\n"                                                 \
-    "spec:\n"                                                                                      \
-    "  replicas: 2\n"                                                                              \
-    "  selector: {matchLabels: {app: podinfo}}\n"                                                  \
-    "  template:\n"                                                                                \
-    "    metadata: {labels: {app: podinfo}}\n"                                                     \
-    "    spec: {containers: [{name: podinfo, image: \"podinfo:1\"}]}\n"                            \
-    "---\n"
 #define CANARY                                                                                     \
     "apiVersion: flagger.app/v1beta1\n"                                                            \
     "kind: Canary\n"                                                                               \
@@ -112,24 +101,9 @@ static void install(const char *provider, const char *strategy)
 {
     char text[4000];
 
-    snprintf(text, sizeof(text), TARGET CANARY, provider, strategy);
+    opworld_apply(&w, opworld_podinfo);
+    snprintf(text, sizeof(text), CANARY, provider, strategy);
     opworld_apply(&w, text);
-}
-
-static void release(const char *image)
-{
-    char patch[256];
-
-    snprintf(patch, sizeof(patch),
-             "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"podinfo\",\"image\":"
-             "\"%s\"}]}}}}",
-             image);
-    opworld_patch(&w, "/apis/apps/v1/namespaces/test/deployments/podinfo", patch);
-}
-
-static void run_for(int64_t ms)
-{
-    opworld_run(&w, w.now_ms + ms);
 }
 
 /* An installation and a release that ends as `metric` says, all recorded. */
@@ -137,10 +111,10 @@ static void fly(const char *provider, const char *strategy, double metric)
 {
     start_recording((struct flight_options){0});
     install(provider, strategy);
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     w.metric = metric;
-    release("podinfo:2");
-    run_for(200000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_run_for(&w, 200000);
     stop_recording();
 }
 
@@ -249,7 +223,7 @@ START_TEST(a_dry_run_records_the_same_way)
     w.options.dry_run = true;
     start_recording((struct flight_options){0});
     install("istio", STEPS);
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     stop_recording();
     expect_all_the_same();
     ck_assert_uint_ge(heard.ticks, 3);
@@ -267,12 +241,12 @@ START_TEST(an_edited_spec_is_kept_beside_the_first)
 {
     start_recording((struct flight_options){0});
     install("istio", STEPS);
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     opworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo",
                   "{\"spec\":{\"analysis\":{\"stepWeight\":10}},\"metadata\":{\"annotations\":{"
                   "\"coalmine.dev/judge.request-success-rate\":\"consecutive k=2\"}}}");
-    release("podinfo:2");
-    run_for(200000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_run_for(&w, 200000);
     stop_recording();
     expect_all_the_same();
     ck_assert_int_eq(sql_int("SELECT count(*) FROM specs"), 2);
@@ -312,9 +286,9 @@ START_TEST(judged_answers_are_recorded_whole)
     start_recording((struct flight_options){0});
     install("istio", STEPS);
     opworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", patch);
-    run_for(60000);
-    release("podinfo:2");
-    run_for(300000);
+    opworld_run_for(&w, 60000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_run_for(&w, 300000);
     stop_recording();
     expect_all_the_same();
     ck_assert_int_gt(sql_int(kept[_i]), 0);
@@ -327,13 +301,13 @@ START_TEST(an_edited_judge_is_heard_in_the_middle_of_a_rollout)
 {
     start_recording((struct flight_options){0});
     install("istio", STEPS);
-    run_for(60000);
-    release("podinfo:2");
+    opworld_run_for(&w, 60000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
     w.metric = 50;
     patch_later("{\"metadata\":{\"annotations\":{\"coalmine.dev/judge.request-success-rate\":"
                 "\"consecutive k=9\"}}}",
                 25000);
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     stop_recording();
     expect_all_the_same();
     ck_assert_int_eq(sql_int("SELECT count(*) FROM specs"), 2);
@@ -345,10 +319,10 @@ START_TEST(a_tick_that_was_cut_short_is_the_same_as_far_as_it_goes)
 {
     start_recording((struct flight_options){0});
     install("istio", STEPS);
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     w.hook_ms = 600000; /* the operator is stopped while the gate thinks about it */
-    release("podinfo:2");
-    run_for(60000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_run_for(&w, 60000);
     stop_recording();
     expect_all_the_same();
     ck_assert_uint_eq(heard.cut_short, 1);
@@ -520,12 +494,12 @@ START_TEST(a_full_disk_stops_the_record_and_not_the_operator)
         "END; "
         "UPDATE processes SET version = 'x'");
     install("istio", STEPS);
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     ck_assert_str_eq(opworld_status(&w, "podinfo", "phase"), "Initialized");
     wait_for_drops();
     sql("DROP TRIGGER full; UPDATE processes SET version = 'y'");
-    release("podinfo:2");
-    run_for(200000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_run_for(&w, 200000);
     flight_counts(flight, &counts);
     stop_recording();
     ck_assert_uint_gt(counts.dropped, 0);
@@ -544,7 +518,7 @@ START_TEST(a_copy_is_whole_while_the_operator_writes)
     snprintf(to, sizeof(to), "%s.copy", path);
     start_recording((struct flight_options){0});
     install("istio", STEPS);
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     ck_assert_int_eq(flight_open_read(path, &db, error, sizeof(error)), 0);
     ck_assert_msg(flight_copy(db, to, error, sizeof(error)) == 0, "%s", error);
     ck_assert_int_eq(flight_copy(db, to, error, sizeof(error)), -EEXIST);
@@ -597,11 +571,11 @@ START_TEST(no_secret_is_recorded_logged_or_told)
 
     start_recording((struct flight_options){0});
     install("istio", STEPS);
-    run_for(60000);
+    opworld_run_for(&w, 60000);
     opworld_apply(&w, objects);
     opworld_patch(&w, "/apis/flagger.app/v1beta1/namespaces/test/canaries/podinfo", metric);
-    release("podinfo:2");
-    run_for(120000);
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_run_for(&w, 120000);
     stop_recording();
     expect_all_the_same();
     ck_assert_msg(strstr(strbuf_str(&w.log), "(secret)") != NULL,

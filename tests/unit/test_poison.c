@@ -181,17 +181,6 @@ static const char objects[] =
     "    maxWeight: 50\n"
     "    metrics: [{name: request-success-rate, thresholdRange: {min: 99}, interval: 1m}]\n";
 
-static void release(const char *name)
-{
-    char path[200], patch[300];
-
-    snprintf(path, sizeof(path), "/apis/apps/v1/namespaces/test/deployments/%s", name);
-    snprintf(patch, sizeof(patch),
-             "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"podinfo\",\"image\":"
-             "\"podinfo:2\"}]}}}}");
-    opworld_patch(&w, path, patch);
-}
-
 /* The Canary that uses every field, in our cluster. */
 static cJSON *full_canary(void)
 {
@@ -280,8 +269,8 @@ static void live_among(const cJSON *full, size_t first, size_t step, size_t tota
     ck_assert_msg(strcmp(opworld_status(&w, "podinfo", "phase"), "Initialized") == 0,
                   "among the mutations from %zu on (step %zu) the good Canary is '%s'\n%.1500s",
                   first, step, opworld_status(&w, "podinfo", "phase"), strbuf_str(&w.log));
-    release("podinfo");
-    release("bad");
+    opworld_set_image(&w, "podinfo", "podinfo:2");
+    opworld_set_image(&w, "bad", "podinfo:2");
     opworld_run(&w, 120000);
     ck_assert_msg(strcmp(opworld_status(&w, "podinfo", "phase"), "Succeeded") == 0,
                   "among the mutations from %zu on (step %zu) the release is '%s'\n%.1500s", first,
