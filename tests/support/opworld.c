@@ -538,34 +538,30 @@ bool opworld_has(const struct opworld *w, const char *group, const char *resourc
     return simkube_get(w->k, group, resource, "test", name) != NULL;
 }
 
-const char opworld_podinfo[] = "apiVersion: apps/v1\n"
-                               "kind: Deployment\n"
-                               "metadata: {name: podinfo, namespace: test}\n"
-                               "spec:\n"
-                               "  replicas: 2\n"
-                               "  selector: {matchLabels: {app: podinfo}}\n"
-                               "  template:\n"
-                               "    metadata: {labels: {app: podinfo}}\n"
-                               "    spec: {containers: [{name: podinfo, image: \"podinfo:1\"}]}\n";
+#define PODINFO                                                                                    \
+    "apiVersion: apps/v1\n"                                                                        \
+    "kind: Deployment\n"                                                                           \
+    "metadata: {name: podinfo, namespace: test}\n"                                                 \
+    "spec:\n"                                                                                      \
+    "  replicas: 2\n"                                                                              \
+    "  selector: {matchLabels: {app: podinfo}}\n"                                                  \
+    "  template:\n"                                                                                \
+    "    metadata: {labels: {app: podinfo}}\n"
 
-static const char podinfo_with_settings[] = "apiVersion: apps/v1\n"
-                                            "kind: Deployment\n"
-                                            "metadata: {name: podinfo, namespace: test}\n"
-                                            "spec:\n"
-                                            "  replicas: 2\n"
-                                            "  selector: {matchLabels: {app: podinfo}}\n"
-                                            "  template:\n"
-                                            "    metadata: {labels: {app: podinfo}}\n"
-                                            "    spec:\n"
-                                            "      containers:\n"
-                                            "      - name: podinfo\n"
-                                            "        image: podinfo:1\n"
-                                            "        envFrom: [{configMapRef: {name: settings}}]\n"
-                                            "---\n"
-                                            "apiVersion: v1\n"
-                                            "kind: ConfigMap\n"
-                                            "metadata: {name: settings, namespace: test}\n"
-                                            "data: {color: red}\n";
+const char opworld_podinfo[] =
+    PODINFO "    spec: {containers: [{name: podinfo, image: \"podinfo:1\"}]}\n";
+
+static const char podinfo_with_settings[] =
+    PODINFO "    spec:\n"
+            "      containers:\n"
+            "      - name: podinfo\n"
+            "        image: podinfo:1\n"
+            "        envFrom: [{configMapRef: {name: settings}}]\n"
+            "---\n"
+            "apiVersion: v1\n"
+            "kind: ConfigMap\n"
+            "metadata: {name: settings, namespace: test}\n"
+            "data: {color: red}\n";
 
 void opworld_install(struct opworld *w, const char *provider, const char *strategy)
 {
