@@ -105,6 +105,30 @@ START_TEST(an_answer_cut_short_fails_in_the_words_of_go)
 }
 END_TEST
 
+/* What encoding/json says of a zero byte, wherever it stands: no text ends there. */
+static const struct zero_case {
+    const char *text;
+    size_t len;
+    const char *error;
+} zero_cases[] = {
+    {"{}\0{}", 5, "invalid character '\\x00' after top-level value"},
+    {"{\"a\0b\":1}", 9, "invalid character '\\x00' in string literal"},
+    {"[1\0]", 4, "invalid character '\\x00' after array element"},
+    {"\0", 1, "invalid character '\\x00' looking for beginning of value"},
+};
+
+START_TEST(a_zero_byte_ends_no_answer)
+{
+    const struct zero_case *c = &zero_cases[_i];
+    struct arena *a = arena_new(0);
+    const char *error = NULL;
+
+    ck_assert_ptr_null(answer_json_parse(a, c->text, c->len, &error));
+    ck_assert_str_eq(error, c->error);
+    arena_free(a);
+}
+END_TEST
+
 static void add_word(void *ctx, enum template_word kind, const char *name, size_t offset)
 {
     strbuf_addf(ctx, "%s%s@%zu ", kind == TEMPLATE_VARIABLE ? "$" : "", name, offset);
@@ -207,6 +231,8 @@ int main(void)
                         (int)(sizeof render_cases / sizeof *render_cases));
     tcase_add_loop_test(tc, an_answer_cut_short_fails_in_the_words_of_go, 0,
                         (int)(sizeof cut_cases / sizeof *cut_cases));
+    tcase_add_loop_test(tc, a_zero_byte_ends_no_answer, 0,
+                        sizeof(zero_cases) / sizeof(zero_cases[0]));
     tcase_add_test(tc, words_are_listed_with_their_places);
     tcase_add_test(tc, a_template_that_is_too_long_is_refused);
     tcase_add_loop_test(tc, paths_join_as_in_go, 0, (int)(sizeof url_cases / sizeof *url_cases));
