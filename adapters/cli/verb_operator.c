@@ -22,8 +22,7 @@
 #include "engine/num.h"
 
 #define GRACE_MS 20000
-#define SPECS_MAX 1024u /* at 8 KiB or more */
-#define SLACK_MS 250    /* what is due so soon begins with what is due now */
+#define SLACK_MS 250 /* what is due so soon begins with what is due now */
 
 extern char **environ;
 
@@ -167,7 +166,6 @@ static bool operator_options_read(struct process *p)
     o->quirks = profile.quirks;
     o->cluster = profile.cluster;
     o->ticks_max = (size_t)ticks;
-    o->specs_max = SPECS_MAX;
     o->slack_ms = SLACK_MS;
     o->write_log = write_log;
     o->give_memory_back = give_memory_back;

@@ -159,7 +159,9 @@ static int set_headers(struct transfer *t)
         has_type |= strcasecmp(h->name, "Content-Type") == 0;
         strbuf_clear(&line);
         /* libcurl's notation for a header without a value is a semicolon. */
-        strbuf_addf(&line, h->value[0] ? "%s: %s" : "%s;", h->name, h->value);
+        strbuf_adds(&line, h->name);
+        strbuf_adds(&line, h->value[0] ? ": " : ";");
+        strbuf_adds(&line, h->value);
         r = line.failed ? -ENOMEM : add_header(t, line.data);
     }
     strbuf_release(&line);
@@ -373,8 +375,6 @@ static void set_common(struct transfer *t)
     SET(t, CURLOPT_OPENSOCKETDATA, t);
     SET(t, CURLOPT_PREREQFUNCTION, on_about_to_send);
     SET(t, CURLOPT_PREREQDATA, t);
-    SET(t, CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(t, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     SET(t, CURLOPT_CONNECTTIMEOUT_MS, DIAL_MS);
     SET(t, CURLOPT_TCP_KEEPALIVE, 1L);
     SET(t, CURLOPT_TCP_KEEPIDLE, 30L);
@@ -385,6 +385,7 @@ static void set_common(struct transfer *t)
         SET(t, CURLOPT_PIPEWAIT, 1L);
     if (t->req->follow_redirects && !t->plain) {
         SET(t, CURLOPT_FOLLOWLOCATION, 1L);
+        SET(t, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
         SET(t, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
     }
     if (t->req->timeout_ms > 0 && !t->streaming)

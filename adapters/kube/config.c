@@ -646,10 +646,12 @@ int kube_config_authorize(struct kube_config *c, const struct clock *clock,
             return r;
         token = c->credential.token;
     }
-    if (token)
-        strbuf_addf(ret_value, "Bearer %s", token);
-    else if (c->username)
+    if (token) {
+        strbuf_adds(ret_value, "Bearer ");
+        strbuf_adds(ret_value, token);
+    } else if (c->username) {
         add_basic(c, ret_value);
+    }
     return ret_value->failed ? -ENOMEM : 0;
 }
 

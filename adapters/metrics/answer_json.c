@@ -459,7 +459,8 @@ static void check_struct(struct checker *c, const struct answer_json *v, const s
         if (!f)
             continue;
         c->in_struct = s->name;
-        strbuf_addf(&c->path, "%s%s", c->path.len ? "." : "", f->name);
+        strbuf_adds(&c->path, c->path.len ? "." : "");
+        strbuf_adds(&c->path, f->name);
         check(c, m, f->shape);
         if (c->hard)
             return;

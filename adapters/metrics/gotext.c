@@ -357,15 +357,19 @@ const char *go_status_text(int status)
     return "";
 }
 
+/* What \s of Go's regexp matches. */
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r' && c != '\v');
+}
+
 const char *go_fold_space(struct arena *arena, const char *s)
 {
     char *out = arena_alloc(arena, strlen(s) + 1);
     size_t n = 0;
 
     for (; out && *s; s++) {
-        bool space = strchr("\t\n\f\r ", *s) != NULL;
-
-        if (!space)
+        if (!is_space(*s))
             out[n++] = *s;
         else if (n == 0 || out[n - 1] != ' ')
             out[n++] = ' ';

@@ -87,7 +87,7 @@ static int build_request(const struct metric_provider *p, const char *path, cons
     u.path = url_join_path(arena, u.path, path);
     if (*u.path != '/')
         u.path = provider_text(arena, "/%s", u.path);
-    u.query = provider_text(arena, "%s", strbuf_str(&b));
+    u.query = arena_strdup(arena, strbuf_str(&b));
     u.fragment = NULL;
     strbuf_release(&b);
     provider_get(p, url_string(arena, &u, false), ret_request);
@@ -118,8 +118,9 @@ static int range_request(const struct metric_provider *p, const char *query,
                          const struct metric_range *range, struct arena *arena,
                          struct http_request *ret_request)
 {
-    return build_request(p, "api/v1/query_range", query,
-                         provider_text(arena, "&start=%lld.%03d&end=%lld.%03d&step=%lld.%03d",
+    return build_request(
+        p, "api/v1/query_range", query,
+        provider_text(arena, "&start=%lld.%03d&end=%lld.%03d&step=%lld.%03d",
                       (long long)(range->start_ms / 1000), (int)(range->start_ms % 1000),
                       (long long)(range->end_ms / 1000), (int)(range->end_ms % 1000),
                       (long long)(range->step_ms / 1000), (int)(range->step_ms % 1000)),

@@ -264,8 +264,9 @@ const char *url_string(struct arena *arena, const struct url *u, bool redact)
     struct strbuf b = STRBUF_INIT;
     const char *out;
 
+    strbuf_adds(&b, u->scheme);
     if (*u->scheme)
-        strbuf_addf(&b, "%s:", u->scheme);
+        strbuf_addc(&b, ':');
     if (u->opaque) {
         strbuf_adds(&b, u->opaque);
     } else {
@@ -282,10 +283,14 @@ const char *url_string(struct arena *arena, const struct url *u, bool redact)
             strbuf_addc(&b, '/');
         strbuf_adds(&b, u->path);
     }
-    if (u->query)
-        strbuf_addf(&b, "?%s", u->query);
-    if (u->fragment && *u->fragment)
-        strbuf_addf(&b, "#%s", u->fragment);
+    if (u->query) {
+        strbuf_addc(&b, '?');
+        strbuf_adds(&b, u->query);
+    }
+    if (u->fragment && *u->fragment) {
+        strbuf_addc(&b, '#');
+        strbuf_adds(&b, u->fragment);
+    }
     out = b.failed ? NULL : arena_strdup(arena, strbuf_str(&b));
     strbuf_release(&b);
     return out ? out : "";

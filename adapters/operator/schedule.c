@@ -9,6 +9,7 @@
 #include "engine/plant.h"
 
 #define WAITING_MAX 2048 /* ticks under way, waiting ones included */
+#define SPECS_MAX 1024   /* kept decoded, of 8 KiB or more each */
 #define RESYNC_MS 30000  /* a failed finalization is tried again */
 #define REST_PASSES 3    /* trees that nobody reads are dropped every so many passes of ticks */
 #define TOGETHER_MAX 8   /* ticks begun at one time, some of them early */
@@ -483,6 +484,7 @@ static void set_defaults(struct operator_options *o)
     o->metrics_server = o->metrics_server ? o->metrics_server : "http://prometheus:9090";
     o->control_loop_ms = o->control_loop_ms > 0 ? o->control_loop_ms : 10000;
     o->ticks_max = o->ticks_max ? o->ticks_max : 64;
+    o->specs_max = o->specs_max ? o->specs_max : SPECS_MAX;
     o->version = o->version ? o->version : COALMINE_VERSION;
     o->identity = o->identity ? o->identity : "coalmine";
 }

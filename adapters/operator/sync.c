@@ -19,9 +19,7 @@ void job_forget_spec(struct job *j)
     j->op->spec_count--;
 }
 
-/* Where very many are under way, as after an installation, not every spec is kept for the next
- * tick.
- */
+/* After an installation very many are under way: not all their specs wait for the next tick. */
 static void spec_leave(struct job *j)
 {
     if (j->op->spec_count > j->op->o.specs_max)

@@ -428,10 +428,8 @@ void opworld_init(struct opworld *w, uint64_t seed)
     w->clock = (struct clock){w, wall, mono, nap, draw};
     w->api = (struct http_client){w, api_perform, api_stream};
     w->web = (struct http_client){w, web_perform, NULL};
-    w->options = (struct operator_options){.deviations = PROFILE_DEFAULT,
-                                           .metrics_server = "http://prometheus",
-                                           .ticks_max = 16,
-                                           .specs_max = 1024};
+    w->options = (struct operator_options){
+        .deviations = PROFILE_DEFAULT, .metrics_server = "http://prometheus", .ticks_max = 16};
     opworld_apply_file(w, "crds/canary.yaml");
     opworld_apply_file(w, "crds/metrictemplate.yaml");
     opworld_apply_file(w, "crds/alertprovider.yaml");
