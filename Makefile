@@ -629,6 +629,7 @@ CLUSTER_DRIVES := \
 	tests/cluster/drives/gates.sh \
 	tests/cluster/drives/config.sh \
 	tests/cluster/drives/deletion.sh \
+	tests/cluster/drives/owners.sh \
 	tests/cluster/drives/helm.sh -- \
 	tests/cluster/drives/many.sh
 CLUSTER_BINS = $(patsubst tests/cluster/%.c,$(BUILD)/cluster/%,$(CLUSTER_PROGRAMS))
