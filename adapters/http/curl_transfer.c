@@ -385,7 +385,7 @@ static void set_common(struct transfer *t)
         SET(t, CURLOPT_PIPEWAIT, 1L);
     if (t->req->follow_redirects && !t->plain) {
         SET(t, CURLOPT_FOLLOWLOCATION, 1L);
-        SET(t, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+        SET(t, CURLOPT_REDIR_PROTOCOLS_STR, "http,https"); /* as check_url sees to the first URL */
         SET(t, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
     }
     if (t->req->timeout_ms > 0 && !t->streaming)

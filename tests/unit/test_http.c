@@ -91,6 +91,9 @@ static void echo(void *ctx, struct server_call *c)
     } else if (strcmp(path, "/to-metadata") == 0) {
         call_add_header(c, "Location", "http://169.254.169.254/latest");
         call_answer(c, 302, NULL, "", 0);
+    } else if (strcmp(path, "/to-ftp") == 0) {
+        call_add_header(c, "Location", "ftp://127.0.0.1:1/x");
+        call_answer(c, 302, NULL, "", 0);
     } else if (strcmp(path, "/redirect") == 0) {
         call_add_header(c, "Location", "/teapot");
         call_answer(c, 302, NULL, "", 0);
@@ -213,6 +216,18 @@ START_TEST(redirects_are_followed_only_when_asked)
     ck_assert_int_eq(client->perform(client->self, &req, &r), 0);
     ck_assert_int_eq(r.status, 418);
     ck_assert_ptr_null(http_response_header(&r, "Location"));
+    http_response_release(&r);
+}
+END_TEST
+
+START_TEST(a_redirect_to_another_protocol_is_refused)
+{
+    struct http_request req = request(NULL, "/to-ftp");
+    struct http_response r;
+
+    req.follow_redirects = true;
+    ck_assert_int_eq(client->perform(client->self, &req, &r), -EPROTO);
+    ck_assert_msg(strstr(r.error, "Protocol \"ftp\" not supported") != NULL, "%s", r.error);
     http_response_release(&r);
 }
 END_TEST
@@ -583,6 +598,7 @@ int main(void)
     tcase_add_test(served, a_body_is_sent_with_its_method_and_type);
     tcase_add_test(served, one_client_serves_many_methods_in_turn);
     tcase_add_test(served, redirects_are_followed_only_when_asked);
+    tcase_add_test(served, a_redirect_to_another_protocol_is_refused);
     tcase_add_loop_test(served, no_way_leads_to_a_metadata_service, 0,
                         sizeof guarded_cases / sizeof *guarded_cases);
     tcase_add_test(served, an_argument_is_decoded_and_absent_differs_from_empty);
