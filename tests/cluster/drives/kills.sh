@@ -62,7 +62,8 @@ lines() { wc -l <"$dir/$ns.world"; }
 calm=$ns-calm interrupted=$ns
 ns=$calm
 k create namespace "$ns" >/dev/null 2>&1
-rights calm --set 'providers={istio}'
+# several of these Canaries read one ConfigMap: its copy gets each as an owner
+rights calm --set 'providers={istio}' --set ownerReferencesEnforced=true
 world
 release app:1
 install
@@ -77,7 +78,7 @@ told "$from" "$dir/calm.told"
 calm_hooks=$hooks calm_metrics=$PROMETHEUS
 
 ns=$interrupted
-rights kills --set 'providers={istio}'
+rights kills --set 'providers={istio}' --set ownerReferencesEnforced=true
 world
 release app:1
 install
