@@ -215,6 +215,7 @@ void registry_observe(struct registry *r, const char *family, const struct label
 void registry_forget(struct registry *r, const char *family, const struct label *labels,
                      size_t count)
 {
+    const struct family *f = family_of(family);
     struct strbuf text = STRBUF_INIT;
     size_t kept = 0;
 
@@ -222,8 +223,7 @@ void registry_forget(struct registry *r, const char *family, const struct label 
     for (size_t i = 0; i < r->count; i++) {
         struct series *s = r->items[i];
 
-        if (strcmp(s->family->name, family) == 0 &&
-            strncmp(s->labels, strbuf_str(&text), text.len) == 0)
+        if (s->family == f && strncmp(s->labels, strbuf_str(&text), text.len) == 0)
             series_free(s);
         else
             r->items[kept++] = s;

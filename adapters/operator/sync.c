@@ -151,6 +151,7 @@ void tick_close(struct tick *t)
     workload_metadata_release(&t->metadata);
     strbuf_release(&t->text);
     arena_free(t->arena);
+    spec_leave(t->job);
 }
 
 /* ---- is the spec one that can be run? ----------------------------------------------------------
@@ -317,7 +318,6 @@ void job_sync(struct job *j)
         plan_ticks(j, t.spec->analysis.interval_ms);
         op_log(j->op, LEVEL_INFO, HERE, NULL, "Synced %s/%s", j->ns, j->name);
     }
-    spec_leave(j);
     tick_close(&t);
 }
 
@@ -511,8 +511,6 @@ void job_tick(struct job *j, enum tick_kind kind)
                !t.reads_lost && is_at_rest(&j->rollout->stored);
     if (j->quiet)
         settle(j, &t);
-    else
-        spec_leave(j);
     j->op->ticks++;
     j->op->tick_seconds.count++;
     j->op->tick_seconds.sum += (double)(clock->mono_ms(clock->self) - t.began_ms) / 1000;
